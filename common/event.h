@@ -1,0 +1,40 @@
+/* common/event.h - the events of a running job (docs: contract 4.5) and where they go.
+** A task emits events without knowing who asked for it; the sink stamps "seq", "time" and "attempt". */
+#ifndef FF_COMMON_EVENT_H
+#define FF_COMMON_EVENT_H
+
+#include <jansson.h>
+
+struct ff_sink {
+    void *self;
+    void (*emit)(void *self, const char *task, json_t *event); /* takes the reference of event */
+};
+
+struct ff_progress {
+    long done, total;
+    double rate, eta_s; /* per second; NAN: unknown */
+    const char *stage;  /* "warmup", "sampling", "draws", .. */
+    double ess, rhat;   /* NAN: none; chains only */
+    long divergences;   /* < 0: not a chain */
+};
+
+void ff_emit_state(const struct ff_sink *sink, const char *task, const char *state, const char *reason,
+                   const char *message);
+void ff_emit_progress(const struct ff_sink *sink, const char *task, const struct ff_progress *progress);
+void ff_emit_log(const struct ff_sink *sink, const char *task, const char *level, const char *message);
+void ff_emit_end(const struct ff_sink *sink, const char *state, const char *message);
+/* A posterior sample; `parameters` and `stats` are taken. */
+void ff_emit_sample(const struct ff_sink *sink, const char *task, long number, int chain, long draw, int warmup, double lp,
+                    json_t *parameters, json_t *stats);
+
+/* A sink that writes one JSON line an event to `file` (a FILE *), thread safe, flushed each line. */
+struct ff_ndjson {
+    void *file;
+    long seq;
+    void *lock;
+};
+int ff_ndjson_init(struct ff_ndjson *w, void *file); /* 0, or -1 when out of memory */
+void ff_ndjson_done(struct ff_ndjson *w);
+struct ff_sink ff_ndjson_sink(struct ff_ndjson *w);
+
+#endif
