@@ -1,0 +1,51 @@
+/* worker/job/run.h - one job on one worker: what every kind of job is given, and the road from a job to its result.
+** Call order: ff_prepare (opens and checks every dataset, checks memory; nothing is computed before it returns) ->
+** ff_run_job (runs the tasks of the job one after another, writes the result) -> ff_prepared_done. */
+#ifndef FF_WORKER_JOB_RUN_H
+#define FF_WORKER_JOB_RUN_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/err.h"
+#include "common/event.h"
+#include "common/job.h"
+
+/* A job with its datasets in memory. */
+struct ff_prepared {
+    struct ff_job *job;               /* sources.table filled; owned */
+    struct ff_shift_table shift;      /* when job->model.shift_kind is FF_SHIFT_TABLE */
+    bool have_data;                   /* data.dataset, or the mask of a mock */
+    struct ff_maps data;              /* noise_sd always set: from the dataset, else from sigma_e and the densities */
+    char spec_hash[65];               /* SHA-256 of the full spec with datasets by hash: identity of checkpoints */
+    size_t bytes;                     /* memory estimate of the run */
+};
+
+struct ff_run {
+    const struct ff_prepared *prepared;
+    const char *out;      /* result file */
+    const char *ckpt_dir; /* OUT.ckpt */
+    int threads;          /* >= 1 */
+    bool resume;
+    struct ff_sink sink;
+    const volatile sig_atomic_t *stop; /* set by SIGTERM/SIGINT/USR1 handlers: 1 = checkpoint and return FF_EINTERRUPTED, 2 = checkpoint and go on */
+};
+
+/* Takes the job (frees it on failure too). */
+FF_MUST_USE ff_err ff_prepare(struct ff_prepared *out, struct ff_job *job, int threads, ff_ctx *ctx);
+void ff_prepared_done(struct ff_prepared *p);
+
+FF_MUST_USE ff_err ff_run_job(const struct ff_run *run, ff_ctx *ctx);
+
+/* One function a kind; each writes the whole result file at run->out. */
+FF_MUST_USE ff_err ff_run_simulate(const struct ff_run *run, ff_ctx *ctx);
+FF_MUST_USE ff_err ff_run_draws(const struct ff_run *run, ff_ctx *ctx);
+FF_MUST_USE ff_err ff_run_spectrum(const struct ff_run *run, ff_ctx *ctx);
+FF_MUST_USE ff_err ff_run_posterior(const struct ff_run *run, ff_ctx *ctx);
+
+/* The mock data of a job: truth's maps plus noise (data.mock), on the grid and with the noise of the job (or of the mask
+** dataset). out: ff_maps_done of files/dataset.h. */
+FF_MUST_USE ff_err ff_make_mock(const struct ff_prepared *p, int threads, struct ff_maps *out, ff_ctx *ctx);
+
+#endif
