@@ -2,6 +2,7 @@
 #include "common/err.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,12 +16,33 @@ static const struct {
 #undef X
 };
 
-static void set(ff_ctx *ctx, ff_err code, const char *pointer, const char *file, int line, const char *fmt, va_list args)
+/* A message quotes what users wrote and may be cut by its buffer: control characters (a terminal would obey them) become
+** '?', and half a UTF-8 sequence at the end is dropped, so that it is always text that JSON can hold if its parts were. */
+static void clean(char *text)
+{
+    size_t n = strlen(text), lead = n;
+    while (lead > 0 && n - lead < 4 && ((unsigned char)text[lead - 1] & 0xc0) == 0x80) lead--;
+    if (lead > 0 && (unsigned char)text[lead - 1] >= 0xc0) {
+        unsigned char first = (unsigned char)text[lead - 1];
+        size_t need = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+        if (n - (lead - 1) < need) text[lead - 1] = '\0';
+    }
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        bool c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+        if (*c < 0x20 || *c == 0x7f) *c = '?';
+        if (c1) c[0] = c[1] = '?';
+    }
+}
+
+static void set(ff_ctx *ctx, ff_err code, const char *pointer, const char *file, int line, const char *fmt,
+                va_list args)
 {
     if (!ctx) return;
     ctx->code = code;
     vsnprintf(ctx->message, sizeof ctx->message, fmt, args);
     snprintf(ctx->pointer, sizeof ctx->pointer, "%s", pointer);
+    clean(ctx->message);
+    clean(ctx->pointer);
     ctx->nframes = 1;
     ctx->frames[0] = (struct ff_frame){.file = file, .line = line};
 }
@@ -52,6 +74,7 @@ void ff_note(ff_ctx *ctx, const char *file, int line, const char *fmt, ...)
     va_list args;
     va_start(args, fmt);
     vsnprintf(frame->note, sizeof frame->note, fmt, args);
+    clean(frame->note);
     va_end(args);
 }
 

@@ -24,8 +24,8 @@ void ff_emit_progress(const struct ff_sink *sink, const char *task, const struct
 void ff_emit_log(const struct ff_sink *sink, const char *task, const char *level, const char *message);
 void ff_emit_end(const struct ff_sink *sink, const char *state, const char *message);
 /* A posterior sample; `parameters` and `stats` are taken. */
-void ff_emit_sample(const struct ff_sink *sink, const char *task, long number, int chain, long draw, int warmup, double lp,
-                    json_t *parameters, json_t *stats);
+void ff_emit_sample(const struct ff_sink *sink, const char *task, long number, int chain, long draw, int warmup,
+                    double lp, json_t *parameters, json_t *stats);
 
 /* A sink that writes one JSON line an event to `file` (a FILE *), thread safe, flushed each line. */
 struct ff_ndjson {

@@ -18,8 +18,8 @@ enum ff_job_integrator { FF_JOB_ROTATION, FF_JOB_LEAPFROG };
 enum ff_job_whiten { FF_JOB_WHITEN_AUTO, FF_JOB_WHITEN_WIENER, FF_JOB_WHITEN_LOWRANK, FF_JOB_WHITEN_NONE };
 enum ff_output { FF_OUT_CONVERGENCE = 1, FF_OUT_SHEAR = 2, FF_OUT_DENSITY = 4, FF_OUT_SPECTRA = 8 };
 
-struct ff_dataset_ref {           /* "" : none */
-    char path[FF_PATH_SIZE];      /* what to open */
+struct ff_dataset_ref {            /* "" : none */
+    char path[FF_PATH_SIZE];       /* what to open */
     char pointer[FF_POINTER_SIZE]; /* where the job names it, for errors */
 };
 
@@ -28,8 +28,9 @@ struct ff_model {
     char preset[FF_NAME_SIZE]; /* "" : none */
     double size_deg, ra_deg, dec_deg;
     int npix, padding;
-    struct ff_sources sources;                 /* table curves are NULL until the datasets are read */
-    struct ff_dataset_ref nz[FF_MAX_BINS];     /* sources.kind == FF_NZ_TABLE */
+    bool pixel_window;                     /* maps are averages over pixels */
+    struct ff_sources sources;             /* table curves are NULL until the datasets are read */
+    struct ff_dataset_ref nz[FF_MAX_BINS]; /* sources.kind == FF_NZ_TABLE */
     double sigma_e;
     enum ff_observable observable;
     double l_max; /* 0: none */
@@ -53,8 +54,8 @@ struct ff_data {
 
 struct ff_sampler {
     enum ff_job_algorithm algorithm;
-    int chains, warmup, draws;   /* draws: per chain, when `until` is absent */
-    bool until;                  /* stop at until_ess and until_rhat, or at max_draws per chain */
+    int chains, warmup, draws; /* draws: per chain, when `until` is absent */
+    bool until;                /* stop at until_ess and until_rhat, or at max_draws per chain */
     double until_ess, until_rhat;
     int max_draws;
     double target_accept;
@@ -112,10 +113,17 @@ int ff_model_free(const struct ff_model *model, int *place /* (FF_MAX_PARS) */);
 const char *ff_kind_name(enum ff_kind kind);
 
 /* The job's tasks, in an order in which they may run one after another. */
-enum ff_task_kind { FF_TASK_CHAIN, FF_TASK_REDUCE, FF_TASK_CHUNK, FF_TASK_MANIFEST, FF_TASK_SIMULATE, FF_TASK_SPECTRUM };
+enum ff_task_kind {
+    FF_TASK_CHAIN,
+    FF_TASK_REDUCE,
+    FF_TASK_CHUNK,
+    FF_TASK_MANIFEST,
+    FF_TASK_SIMULATE,
+    FF_TASK_SPECTRUM
+};
 struct ff_task {
     enum ff_task_kind kind;
-    char name[32];    /* "chain-0", "draws-12", "reduce", .. */
+    char name[32];     /* "chain-0", "draws-12", "reduce", .. */
     long first, count; /* chain: its number; chunk: draws first .. first+count-1 */
 };
 FF_MUST_USE ff_err ff_tasks_split(const struct ff_job *job, struct ff_task **tasks, int *ntasks, ff_ctx *ctx);

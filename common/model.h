@@ -69,10 +69,10 @@ struct ff_curve { /* y(x), x strictly increasing, y >= 0 */
 struct ff_sources {
     enum ff_nz_kind kind;
     int nbins;
-    double a, b, z0, sigma_z;             /* Smail */
+    double a, b, z0, sigma_z;               /* Smail */
     double z[FF_MAX_BINS], sd[FF_MAX_BINS]; /* Gaussian */
-    struct ff_curve table[FF_MAX_BINS];   /* table: n(z) in any normalisation; owned by whoever filled it */
-    double n_per_arcmin2[FF_MAX_BINS];    /* per bin, every kind */
+    struct ff_curve table[FF_MAX_BINS];     /* table: n(z) in any normalisation; owned by whoever filled it */
+    double n_per_arcmin2[FF_MAX_BINS];      /* per bin, every kind */
 };
 
 /* A table of log-normal shifts: trilinear in (omega_m, sigma8, w0), clamped at the edges. */

@@ -1,0 +1,129 @@
+/* common/event.c - see event.h. */
+#include "common/event.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* JSON has no NaN: what is not finite is null. */
+static json_t *number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+/* Text that may hold a file name or a library's words: bytes that are no UTF-8 become '?'. */
+static json_t *text(const char *s)
+{
+    json_t *value = json_string(s ? s : "");
+    if (value) return value;
+    char *copy = strdup(s);
+    for (char *c = copy; c && *c; c++) {
+        if ((unsigned char)*c >= 0x80) *c = '?';
+    }
+    value = json_string(copy ? copy : "");
+    free(copy);
+    return value;
+}
+
+/* Hands over an event; one that could not be built (no memory) is dropped. */
+static void hand_over(const struct ff_sink *sink, const char *task, json_t *event)
+{
+    if (event) sink->emit(sink->self, task, event);
+}
+
+void ff_emit_state(const struct ff_sink *sink, const char *task, const char *state, const char *reason,
+                   const char *message)
+{
+    hand_over(sink, task,
+              json_pack("{ss so so so}", "type", "state", "state", text(state), "reason", text(reason), "message",
+                        text(message)));
+}
+
+void ff_emit_progress(const struct ff_sink *sink, const char *task, const struct ff_progress *progress)
+{
+    json_t *event = json_pack("{ss sI sI so so so}", "type", "progress", "done", (json_int_t)progress->done, "total",
+                              (json_int_t)progress->total, "rate", number(progress->rate), "eta_s",
+                              number(progress->eta_s), "stage", text(progress->stage));
+    if (event && progress->divergences >= 0) {
+        json_object_set_new(event, "ess", number(progress->ess));
+        json_object_set_new(event, "rhat", number(progress->rhat));
+        json_object_set_new(event, "divergences", json_integer(progress->divergences));
+    }
+    hand_over(sink, task, event);
+}
+
+void ff_emit_log(const struct ff_sink *sink, const char *task, const char *level, const char *message)
+{
+    hand_over(sink, task, json_pack("{ss so so}", "type", "log", "level", text(level), "message", text(message)));
+}
+
+void ff_emit_end(const struct ff_sink *sink, const char *state, const char *message)
+{
+    hand_over(sink, NULL, json_pack("{ss so so}", "type", "end", "state", text(state), "message", text(message)));
+}
+
+void ff_emit_sample(const struct ff_sink *sink, const char *task, long number_, int chain, long draw, int warmup,
+                    double lp, json_t *parameters, json_t *stats)
+{
+    hand_over(sink, task,
+              json_pack("{ss sI si sI sb so so so}", "type", "sample", "number", (json_int_t)number_, "chain", chain,
+                        "draw", (json_int_t)draw, "warmup", warmup, "lp", number(lp), "parameters", parameters, "stats",
+                        stats));
+}
+
+int ff_ndjson_init(struct ff_ndjson *w, void *file)
+{
+    pthread_mutex_t *lock = malloc(sizeof *lock);
+    *w = (struct ff_ndjson){.file = file, .lock = lock};
+    if (!lock) return -1;
+    pthread_mutex_init(lock, NULL);
+    return 0;
+}
+
+void ff_ndjson_done(struct ff_ndjson *w)
+{
+    if (!w || !w->lock) return;
+    pthread_mutex_destroy(w->lock);
+    free(w->lock);
+    w->lock = NULL;
+}
+
+/* "2025-01-31T23:59:59.123Z" */
+static void time_text(char *out, size_t size)
+{
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t n = strftime(out, size, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(out + n, size - n, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+/* One line: the stamp's members first, then the event's own. A worker's own run is always attempt 1. */
+static void ndjson_emit(void *self, const char *task, json_t *event)
+{
+    struct ff_ndjson *w = self;
+    char now[40];
+    pthread_mutex_lock(w->lock);
+    time_text(now, sizeof now);
+    json_t *line = json_pack("{sI ss so si}", "seq", (json_int_t)(w->seq + 1), "time", now, "task",
+                             task ? text(task) : json_null(), "attempt", 1);
+    char *dump = line && !json_object_update(line, event) ? json_dumps(line, JSON_COMPACT) : NULL;
+    if (dump) {
+        w->seq++;
+        fprintf(w->file, "%s\n", dump);
+        fflush(w->file);
+    }
+    free(dump);
+    json_decref(line);
+    pthread_mutex_unlock(w->lock);
+    json_decref(event);
+}
+
+struct ff_sink ff_ndjson_sink(struct ff_ndjson *w)
+{
+    return (struct ff_sink){.self = w, .emit = ndjson_emit};
+}

@@ -1,0 +1,139 @@
+/* common/job.c - see job.h: a job from its text. The parts are read in job_*.c, in the order of the contract. */
+#include "common/job.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/job_parts.h"
+
+static const struct ff_choice kinds[] = {{"simulate", FF_SIMULATE, false},
+                                         {"draws", FF_DRAWS, false},
+                                         {"posterior", FF_POSTERIOR, false},
+                                         {"spectrum", FF_SPECTRUM, false},
+                                         {"implicit", FF_IMPLICIT, true},
+                                         {"compare", FF_COMPARE, true},
+                                         {NULL, 0, false}};
+
+const char *ff_kind_name(enum ff_kind kind)
+{
+    for (const struct ff_choice *c = kinds; c->word; c++) {
+        if (c->value == (int)kind) return c->word;
+    }
+    return "?";
+}
+
+static void read_job(struct ff_scope *root, struct ff_job *job)
+{
+    job->kind = (enum ff_kind)ff_read_choice(root, "kind", kinds, NULL);
+    ff_read_text(root, "name", job->name, sizeof job->name, "");
+    job->seed = (uint64_t)ff_read_integer(root, "seed", 0, INT64_MAX, 1);
+    ff_job_read_model(root, &job->model);
+    ff_job_read_data(root, job);
+    ff_job_read_kind(root, job);
+    ff_job_read_resources(root, &job->resources);
+    ff_scope_close(root);
+}
+
+static ff_err job_from_json(struct ff_job **out, const json_t *json, const char *base_dir, ff_ctx *ctx)
+{
+    struct ff_reader reader = {.ctx = ctx, .base_dir = base_dir && *base_dir ? base_dir : "."};
+    struct ff_scope root;
+    struct ff_job *job = calloc(1, sizeof *job);
+    if (!job) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a job");
+    job->spec = json_object();
+    if (job->spec) {
+        ff_scope_root(&root, &reader, json, job->spec);
+        read_job(&root, job);
+    } else {
+        reader.err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a job");
+    }
+    if (reader.err) {
+        ff_job_free(job);
+        job = NULL;
+    }
+    *out = job;
+    return reader.err;
+}
+
+ff_err ff_job_parse(struct ff_job **out, const char *text, size_t size, const char *base_dir, ff_ctx *ctx)
+{
+    json_t *json;
+    *out = NULL;
+    ff_err err = ff_json_parse(&json, text, size, ctx);
+    if (err) return err;
+    err = job_from_json(out, json, base_dir, ctx);
+    json_decref(json);
+    return err;
+}
+
+static ff_err fail_file(const char *path, int why, ff_ctx *ctx)
+{
+    ff_err code = why == ENOENT || why == ENOTDIR ? FF_ENOFILE : why == EISDIR ? FF_EBADFILE : FF_EIO;
+    return ff_fail(ctx, code, FF_HERE, "%s: %s", path, strerror(why));
+}
+
+/* The whole file, at most FF_JOB_MAX_BYTES and one byte, so that a longer one is known to be longer. */
+static ff_err read_all(char **text, size_t *size, const char *path, ff_ctx *ctx)
+{
+    *text = NULL;
+    FILE *file = fopen(path, "rb");
+    if (!file) return fail_file(path, errno, ctx);
+    ff_err err = FF_OK;
+    char *buffer = malloc(FF_JOB_MAX_BYTES + 1);
+    if (buffer) {
+        *size = fread(buffer, 1, FF_JOB_MAX_BYTES + 1, file);
+        if (ferror(file)) err = fail_file(path, errno, ctx);
+    } else {
+        err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory to read %s", path);
+    }
+    fclose(file);
+    if (err) {
+        free(buffer);
+        buffer = NULL;
+    }
+    *text = buffer;
+    return err;
+}
+
+ff_err ff_job_read(struct ff_job **out, const char *path, ff_ctx *ctx)
+{
+    char *text;
+    size_t size = 0;
+    *out = NULL;
+    ff_err err = read_all(&text, &size, path, ctx);
+    if (err) return err;
+    const char *slash = strrchr(path, '/');
+    char *folder = !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+    err = folder ? ff_job_parse(out, text, size, folder, ctx)
+                 : ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory to read %s", path);
+    if (err) ff_note(ctx, FF_HERE, "while reading %s", path);
+    free(folder);
+    free(text);
+    return err;
+}
+
+void ff_job_free(struct ff_job *job)
+{
+    if (!job) return;
+    free(job->ell);
+    json_decref(job->spec);
+    free(job);
+}
+
+double ff_model_noise_sd(const struct ff_model *model, int bin)
+{
+    double pixel_arcmin = model->size_deg * 60 / model->npix;
+    return model->sigma_e / sqrt(model->sources.n_per_arcmin2[bin] * pixel_arcmin * pixel_arcmin);
+}
+
+int ff_model_free(const struct ff_model *model, int *place)
+{
+    int n = 0;
+    for (int par = 0; par < model->npars; par++) {
+        if (model->par[par].kind != FF_PRIOR_FIXED) place[n++] = par;
+    }
+    return n;
+}

@@ -1,0 +1,115 @@
+/* common/job_kind.c - the members that each kind of job has of its own, and "resources" (contract 4.2). */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/job_parts.h"
+
+enum { MAX_SIMULATIONS = 100000, MAX_DRAWS = 100000000, MAX_CHUNK = 65536, MAX_CHUNKS = 100000, MAX_ELL = 4096 };
+
+static const struct ff_choice outputs[] = {{"convergence", FF_OUT_CONVERGENCE, false},
+                                           {"shear", FF_OUT_SHEAR, false},
+                                           {"density", FF_OUT_DENSITY, true},
+                                           {"spectra", FF_OUT_SPECTRA, false},
+                                           {NULL, 0, false}};
+static const struct ff_choice likelihoods[] = {{"field", 0, false}, {"spectra", 0, true}, {NULL, 0, false}};
+
+static void read_simulate(struct ff_scope *root, struct ff_job *job)
+{
+    job->count = (long)ff_read_integer(root, "count", 1, MAX_SIMULATIONS, 1);
+    job->noise = ff_read_bool(root, "noise", true);
+    job->outputs = ff_read_choices(root, "outputs", outputs);
+}
+
+static void read_draws(struct ff_scope *root, struct ff_job *job)
+{
+    job->count = (long)ff_read_integer(root, "count", 1, MAX_DRAWS, MAX_SIMULATIONS);
+    job->noise = ff_read_bool(root, "noise", true);
+    job->scores = ff_read_bool(root, "scores", false);
+    if (job->scores && !job->noise)
+        ff_scope_fail(root, "scores", FF_EBADJOB, FF_HERE,
+                      "scores of noiseless draws do not exist; allowed: true with \"noise\": true");
+    job->chunk = (long)ff_read_integer(root, "chunk", 1, MAX_CHUNK, 256);
+    if (!ff_failed(root) && (job->count - 1) / job->chunk >= MAX_CHUNKS)
+        ff_scope_fail(root, "chunk", FF_EBADJOB, FF_HERE, "%ld draws in chunks of %ld; allowed: at most %d chunks",
+                      job->count, job->chunk, MAX_CHUNKS);
+}
+
+static void read_posterior(struct ff_scope *root, struct ff_job *job)
+{
+    ff_job_read_sampler(root, &job->sampler);
+    ff_read_choice(root, "likelihood", likelihoods, "field");
+    ff_refuse_unbuilt(root, "outputs");
+}
+
+/* Without "ell" the worker takes a grid from the field's largest to its smallest scale. */
+static void read_spectrum(struct ff_scope *root, struct ff_job *job)
+{
+    if (ff_scope_has(root, "ell")) {
+        struct ff_scope list;
+        int n = ff_scope_list(&list, root, "ell", 1, MAX_ELL);
+        job->ell = n ? calloc((size_t)n, sizeof *job->ell) : NULL;
+        if (n && !job->ell) ff_scope_fail(root, "ell", FF_ENOMEM, FF_HERE, "no memory for %d multipoles", n);
+        job->nell = job->ell ? n : 0;
+        for (int i = 0; i < job->nell; i++) {
+            double low = i ? job->ell[i - 1] : 2;
+            job->ell[i] = ff_read_element(&list, i, (struct ff_range){low, 1e5, i > 0, false});
+        }
+    }
+    job->derivatives = ff_read_bool(root, "derivatives", false);
+}
+
+void ff_job_read_kind(struct ff_scope *root, struct ff_job *job)
+{
+    switch (job->kind) {
+    case FF_SIMULATE:
+        read_simulate(root, job);
+        return;
+    case FF_DRAWS:
+        read_draws(root, job);
+        return;
+    case FF_POSTERIOR:
+        read_posterior(root, job);
+        return;
+    case FF_SPECTRUM:
+        read_spectrum(root, job);
+        return;
+    default:
+        return; /* refused before */
+    }
+}
+
+/* "90s", "30m", "1h", "2d" to seconds; -1 when it is none of them. */
+static double walltime_seconds(const char *text)
+{
+    static const struct {
+        char unit;
+        double seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    size_t digits = strspn(text, "0123456789");
+    if (digits < 1 || digits > 9 || strlen(text) != digits + 1) return -1;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (text[digits] == units[i].unit) return (double)strtol(text, NULL, 10) * units[i].seconds;
+    }
+    return -1;
+}
+
+void ff_job_read_resources(struct ff_scope *root, struct ff_resources *resources)
+{
+    struct ff_scope scope;
+    char walltime[16];
+    ff_scope_object(&scope, root, "resources");
+    resources->ranks = (int)ff_read_integer(&scope, "ranks", 1, 1 << 20, 1);
+    if (resources->ranks > 1)
+        ff_scope_fail(&scope, "ranks", FF_ENOTBUILT, FF_HERE, "%d ranks are not in this build; allowed: 1",
+                      resources->ranks);
+    resources->threads = (int)ff_read_integer(&scope, "threads", 0, 1024, 0);
+    ff_read_text(&scope, "pool", resources->pool, sizeof resources->pool, "default");
+    resources->priority = (int)ff_read_integer(&scope, "priority", -1000, 1000, 0);
+    ff_read_text(&scope, "walltime", walltime, sizeof walltime, "1h");
+    resources->walltime_s = walltime_seconds(walltime);
+    if (!(resources->walltime_s > 0 && resources->walltime_s <= 366 * 86400.))
+        ff_scope_fail(&scope, "walltime", FF_EBADJOB, FF_HERE,
+                      "\"%s\" is no time; allowed: a whole number and s, m, h or d, up to \"366d\"", walltime);
+    ff_scope_close(&scope);
+}
