@@ -27,9 +27,11 @@ struct ff_catalog_summary {
     long used, outside, empty_pixels;
     double n_per_arcmin2, weight_sum;
 };
-/* pixel value = sum(w e)/sum(w); noise sd = sigma_e sqrt(sum w^2)/sum w; empty pixel: noise INFINITY, value 0. The result is
-** a one-bin shear dataset (out: ff_maps_done). Non-finite rows and negative weights are errors that name the row. */
-FF_MUST_USE ff_err ff_catalog_bin(struct ff_maps *out, struct ff_catalog_summary *summary, const struct ff_catalog *catalog,
-                                  const struct ff_catalog_options *options, ff_ctx *ctx);
+/* pixel value = sum(w e)/sum(w); noise sd = sigma_e sqrt(sum w^2)/sum w; empty pixel: noise INFINITY, value 0. The
+** result is a one-bin shear dataset (out: ff_maps_done). Non-finite rows and negative weights are errors that name the
+** row. */
+FF_MUST_USE ff_err ff_catalog_bin(struct ff_maps *out, struct ff_catalog_summary *summary,
+                                  const struct ff_catalog *catalog, const struct ff_catalog_options *options,
+                                  ff_ctx *ctx);
 
 #endif

@@ -1,7 +1,8 @@
 /* files/dataset.h - the datasets of the contract (docs: design 4.3): maps, shift tables, n(z), read and written.
-** Readers run the parsing library in a limited child process (files/guard.h), so that a file that crashes the library, or
-** makes it ask for the moon, is an FF_EBADFILE naming the file and the field. A missing file is FF_ENOFILE. Everything read is checked:
-** shapes agree, numbers are finite (noise_sd may be INFINITY = masked, never <= 0), axes increase, n(z) >= 0. */
+** Readers run the parsing library in a limited child process (files/guard.h), so that a file that crashes the library,
+** or makes it ask for the moon, is an FF_EBADFILE naming the file and the field. A missing file is FF_ENOFILE.
+** Everything read is checked: shapes agree, numbers are finite (noise_sd may be INFINITY = masked, never <= 0), axes
+** increase, n(z) >= 0. */
 #ifndef FF_FILES_DATASET_H
 #define FF_FILES_DATASET_H
 

@@ -6,11 +6,11 @@
 
 #include "common/err.h"
 
-/* Runs `read(arg, &bytes, &size, ctx)` in a child limited to max_bytes of address space beyond the parent's and max_seconds of CPU, and hands its
-** result (bytes malloc'ed there) back as malloc'ed bytes here. A child that crashes or exceeds a limit is FF_EBADFILE
-** naming `path`. */
+/* Runs `read(arg, &bytes, &size, ctx)` in a child limited to max_bytes of address space beyond the parent's and
+** max_seconds of CPU, and hands its result (bytes malloc'ed there) back as malloc'ed bytes here. A child that crashes
+** or exceeds a limit is FF_EBADFILE naming `path`. */
 typedef ff_err (*ff_guard_read)(void *arg, void **bytes, size_t *size, ff_ctx *ctx);
-FF_MUST_USE ff_err ff_guard(const char *path, ff_guard_read read, void *arg, size_t max_bytes, int max_seconds, void **bytes,
-                            size_t *size, ff_ctx *ctx);
+FF_MUST_USE ff_err ff_guard(const char *path, ff_guard_read read, void *arg, size_t max_bytes, int max_seconds,
+                            void **bytes, size_t *size, ff_ctx *ctx);
 
 #endif

@@ -1,8 +1,8 @@
 /* files/h5.h - writing and reading HDF5 the way ArviZ, xarray and h5py expect (docs: conventions 4.4, 4.5).
-** Writer, call order: ff_h5_create -> per group: ff_h5_group, its dimensions, its variables, attributes -> ff_h5_close (which
-** closes, re-opens and checks, fsyncs, renames into place and fsyncs the folder) or ff_h5_abandon.
-** Every dimension is a dataset of the dimension's name in the group, attached to each variable's axis; creation order is
-** tracked; booleans are int8 with attribute dtype="bool"; labels are variable-length UTF-8.
+** Writer, call order: ff_h5_create -> per group: ff_h5_group, its dimensions, its variables, attributes -> ff_h5_close
+** (which closes, re-opens and checks, fsyncs, renames into place and fsyncs the folder) or ff_h5_abandon.
+** Every dimension is a dataset of the dimension's name in the group, attached to each variable's axis; creation order
+** is tracked; booleans are int8 with attribute dtype="bool"; labels are variable-length UTF-8.
 ** Not thread safe: one thread of a process uses HDF5. */
 #ifndef FF_FILES_H5_H
 #define FF_FILES_H5_H
@@ -27,7 +27,8 @@ FF_MUST_USE ff_err ff_h5_group(ff_h5 *f, const char *group, ff_ctx *ctx);
 
 /* Dimensions of a group: counted 0..n-1, labelled by numbers, labelled by texts, or without coordinate (pixels). */
 FF_MUST_USE ff_err ff_h5_dim(ff_h5 *f, const char *group, const char *name, long n, ff_ctx *ctx);
-FF_MUST_USE ff_err ff_h5_dim_values(ff_h5 *f, const char *group, const char *name, const double *values, long n, ff_ctx *ctx);
+FF_MUST_USE ff_err ff_h5_dim_values(ff_h5 *f, const char *group, const char *name, const double *values, long n,
+                                    ff_ctx *ctx);
 FF_MUST_USE ff_err ff_h5_dim_labels(ff_h5 *f, const char *group, const char *name, const char *const *labels, long n,
                                     ff_ctx *ctx);
 FF_MUST_USE ff_err ff_h5_dim_plain(ff_h5 *f, const char *group, const char *name, long n, ff_ctx *ctx);
@@ -39,8 +40,8 @@ FF_MUST_USE ff_err ff_h5_put(ff_h5 *f, const char *group, const char *name, enum
 /* The same in slices along the first dimension: create, then append `count` rows at row `first` (any order). */
 FF_MUST_USE ff_err ff_h5_reserve(ff_h5 *f, const char *group, const char *name, enum ff_type type, const char *dims,
                                  ff_ctx *ctx);
-FF_MUST_USE ff_err ff_h5_put_rows(ff_h5 *f, const char *group, const char *name, enum ff_type type, long first, long count,
-                                  const void *data, ff_ctx *ctx);
+FF_MUST_USE ff_err ff_h5_put_rows(ff_h5 *f, const char *group, const char *name, enum ff_type type, long first,
+                                  long count, const void *data, ff_ctx *ctx);
 
 /* Attributes of a group ("" = root), of a variable ("posterior/sigma8"). */
 FF_MUST_USE ff_err ff_h5_attr_text(ff_h5 *f, const char *object, const char *name, const char *value, ff_ctx *ctx);
