@@ -18,9 +18,9 @@ struct ff_theta_config {
     const double *ell; /* (nell) multipoles > 0, increasing, at which C_l is wanted; copied */
     bool want_shift;   /* log-normal shifts wanted */
     enum ff_shift_kind shift_kind;
-    double pixel_rad;                        /* side of a pixel, for FF_SHIFT_PERTURBATION */
+    double pixel_rad;                         /* side of a pixel, for FF_SHIFT_PERTURBATION */
     const struct ff_shift_table *shift_table; /* FF_SHIFT_TABLE; borrowed */
-    double shift_numbers[FF_MAX_BINS];       /* FF_SHIFT_NUMBERS */
+    double shift_numbers[FF_MAX_BINS];        /* FF_SHIFT_NUMBERS */
 };
 
 /* Tables at one theta. Pairs as ff_pair(). The multiplicative bias m is NOT in cl nor in shift: it is a gain on the
