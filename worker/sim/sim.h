@@ -30,6 +30,7 @@ struct ff_sim_config {
     int nbins, npix, padding;  /* npix * padding a product of 2, 3, 5 */
     double size_deg;           /* side of the data grid */
     double l_max;              /* 0: none */
+    bool pixel_window;         /* maps are averages over pixels (binned data), not values at their centres */
     enum ff_precision precision;
     int threads; /* >= 1 */
 };
@@ -57,10 +58,10 @@ void ff_sim_free(ff_sim *s);
 /* Multipoles at which tables are wanted; C_l in between is interpolated smoothly and linearly in the table (error below
 ** 2e-5 of C_l), so that cotangents of tables are exact. */
 const double *ff_sim_ell(const ff_sim *s, int *nell);
-long ff_sim_nlatent(const ff_sim *s);             /* reals */
-long ff_sim_nmap(const ff_sim *s);                /* nbins * npix * npix */
-long ff_sim_nobs(const ff_sim *s);                /* nbins * ncomp * npix * npix */
-uint64_t ff_sim_plan_hash(const ff_sim *s);       /* identifies the FFT plans the bits depend on */
+long ff_sim_nlatent(const ff_sim *s);       /* reals */
+long ff_sim_nmap(const ff_sim *s);          /* nbins * npix * npix */
+long ff_sim_nobs(const ff_sim *s);          /* nbins * ncomp * npix * npix */
+uint64_t ff_sim_plan_hash(const ff_sim *s); /* identifies the FFT plans the bits depend on */
 
 /* Factors every class of modes for these tables. FF_EOUTSIDE when they are not a covariance at all. */
 FF_MUST_USE ff_err ff_sim_set_tables(ff_sim *s, const struct ff_sim_tables *tables, ff_ctx *ctx);
@@ -99,8 +100,8 @@ FF_MUST_USE ff_err ff_sim_unwhiten(ff_sim *s, const void *y, void *z, ff_ctx *ct
 FF_MUST_USE ff_err ff_sim_whiten(ff_sim *s, const void *z, void *y, ff_ctx *ctx);
 
 /* Log-likelihood of the data as a Gaussian field with the covariance C_l + noise, mode by mode (the field
-** marginalised; masks enter through the observed fraction only: a start and a scale, not the answer), with gradient
-** and Fisher matrix with respect to npar numbers that cl depends on through dcl. cl includes the gains. */
+** marginalised; masks and uneven noise enter through means of the weights only: a start and a scale, not the answer),
+** with gradient and Fisher matrix with respect to npar numbers that cl depends on through dcl. cl includes the gains. */
 FF_MUST_USE ff_err ff_sim_marginal(ff_sim *s, const double *cl, int npar, const double *dcl /* (npar,npairs,nell) */,
                                    double *logp, double *gradient /* (npar) */, double *fisher /* (npar,npar) */,
                                    ff_ctx *ctx);

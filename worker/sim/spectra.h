@@ -10,8 +10,8 @@ typedef struct ff_spectra ff_spectra;
 
 /* Bands of l: `edges` has nbands+1 entries, or NULL for nbands logarithmic bands from the fundamental mode to Nyquist.
 ** `weight` is a pixel mask (nbins, npix, npix) of 0 and 1, or NULL. */
-FF_MUST_USE ff_err ff_spectra_init(ff_spectra **out, int nbins, int npix, double size_deg, int nbands, const double *edges,
-                                   const float *weight, ff_ctx *ctx);
+FF_MUST_USE ff_err ff_spectra_init(ff_spectra **out, int nbins, int npix, double size_deg, int nbands,
+                                   const double *edges, const float *weight, ff_ctx *ctx);
 void ff_spectra_free(ff_spectra *s);
 const double *ff_spectra_edges(const ff_spectra *s);   /* (nbands+1) */
 const double *ff_spectra_centres(const ff_spectra *s); /* (nbands) mean l of the modes in the band */
