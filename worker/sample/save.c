@@ -1,0 +1,200 @@
+/* worker/sample/save.c - the whole state of a chain as bytes, and back (ff_chain_save, ff_chain_load of chain.h).
+** Layout, little-endian: struct head, then doubles (q, s, metric, given metric, window, gradient in q), then floats
+** (latents, gradient in z). Gradients are there only for schemes that start with a kick; the others never read them.
+** The head names what the bytes belong to; a chain of another kind, shape or random stream refuses them. Sizes are
+** never taken from the bytes: the chain's own shape gives them, and the total has to agree before anything is read. */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/sample/kernel.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "saved chains are little-endian");
+
+static const char magic[8] = "ffchain";
+enum { VERSION = 1 };
+
+/* What has to agree between the bytes and the chain that takes them. */
+struct identity {
+    char magic[8];
+    int64_t version, nparam, nlatent;
+    int64_t algorithm, integrator, scheme, warmup, max_depth, adapt_metric, chain;
+    uint64_t seed;
+    double target_accept, length, step_size, max_energy_error;
+};
+
+/* The scalars of the state. */
+struct scalars {
+    int64_t iteration, gradients, dual_count, window_n, have_centre, have_factor;
+    double eps, lp, mu, log_eps, log_eps_mean, h_mean;
+};
+
+struct head {
+    struct identity identity;
+    struct scalars scalars;
+};
+_Static_assert(sizeof(struct head) == 8 * (16 + 12), "no padding in what is saved");
+
+static struct identity identity_of(const struct ff_chain *c)
+{
+    const struct ff_chain_config *k = &c->config;
+    struct identity id = {.version = VERSION,
+                          .nparam = c->shape.nparam,
+                          .nlatent = c->shape.nlatent,
+                          .algorithm = k->algorithm,
+                          .integrator = k->integrator,
+                          .scheme = k->scheme,
+                          .warmup = k->warmup,
+                          .max_depth = k->max_depth,
+                          .adapt_metric = k->adapt_metric,
+                          .chain = k->chain,
+                          .seed = k->seed,
+                          .target_accept = k->target_accept,
+                          .length = k->length,
+                          .step_size = k->step_size,
+                          .max_energy_error = k->max_energy_error};
+    memcpy(id.magic, magic, sizeof magic);
+    return id;
+}
+
+static struct scalars scalars_of(const struct ff_chain *c)
+{
+    const struct ff_dual *d = &c->adapt.dual;
+    return (struct scalars){.iteration = c->iteration,
+                            .gradients = c->mover.gradients,
+                            .dual_count = d->count,
+                            .window_n = c->adapt.window.n,
+                            .have_centre = c->adapt.have_centre,
+                            .have_factor = c->adapt.have_factor,
+                            .eps = c->eps,
+                            .lp = c->draw.lp,
+                            .mu = d->mu,
+                            .log_eps = d->log_eps,
+                            .log_eps_mean = d->log_eps_mean,
+                            .h_mean = d->h_mean};
+}
+
+/* One array of the state, behind the head in this order. */
+struct part {
+    void *at;
+    size_t bytes;
+    bool finite_doubles; /* all have to be finite */
+    size_t diagonal;     /* > 0: a factor of this order, its diagonal has to be positive */
+};
+enum { MAX_PARTS = 12 };
+
+/* The arrays of a chain's state; returns how many. */
+static int parts_of(const struct ff_chain *c, struct part *part /* (MAX_PARTS) */)
+{
+    const size_t n = (size_t)c->shape.nparam, line = n * sizeof(double), square = n * line;
+    const size_t latent = (size_t)c->shape.nlatent * sizeof(float);
+    const struct ff_adapt *a = &c->adapt;
+    int count = 0;
+    part[count++] = (struct part){c->q, line, true, 0};
+    part[count++] = (struct part){c->draw.x.a, line, true, 0};
+    part[count++] = (struct part){c->metric.centre, line, true, 0};
+    part[count++] = (struct part){c->metric.factor, square, true, n};
+    part[count++] = (struct part){a->given.centre, line, true, 0};
+    part[count++] = (struct part){a->given.factor, square, true, n};
+    part[count++] = (struct part){a->window.mean, line, true, 0};
+    part[count++] = (struct part){a->window.scatter, square, true, 0};
+    part[count++] = (struct part){c->draw.x.z, latent, false, 0};
+    if (!ff_kernel_reads_gradient(c)) return count;
+    part[count++] = (struct part){c->draw.g.a, line, false, 0};
+    part[count++] = (struct part){c->draw.g.z, latent, false, 0};
+    return count;
+}
+
+static size_t total(const struct part *part, int count)
+{
+    size_t bytes = sizeof(struct head);
+    for (int i = 0; i < count; i++) bytes += part[i].bytes;
+    return bytes;
+}
+
+ff_err ff_chain_save(const ff_chain *c, void **bytes, size_t *size, ff_ctx *ctx)
+{
+    struct part part[MAX_PARTS];
+    const int count = parts_of(c, part);
+    *size = 0;
+    unsigned char *at = *bytes = malloc(total(part, count));
+    if (!at) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "the state of a chain needs %zu bytes", total(part, count));
+    *size = total(part, count);
+    const struct head head = {identity_of(c), scalars_of(c)};
+    memcpy(at, &head, sizeof head);
+    at += sizeof head;
+    for (int i = 0; i < count; i++) {
+        if (part[i].bytes) memcpy(at, part[i].at, part[i].bytes);
+        at += part[i].bytes;
+    }
+    return FF_OK;
+}
+
+static bool scalars_make_sense(const struct scalars *s)
+{
+    return s->iteration >= 0 && s->gradients >= 0 && s->dual_count >= 0 && s->window_n >= 0 &&
+           s->iteration <= UINT32_MAX && (uint64_t)s->have_centre <= 1 && (uint64_t)s->have_factor <= 1 &&
+           isfinite(s->eps) && s->eps > 0 && isfinite(s->lp) && isfinite(s->mu) && isfinite(s->log_eps) &&
+           isfinite(s->log_eps_mean) && isfinite(s->h_mean);
+}
+
+/* The doubles of one part, still in the bytes (which need not be aligned). */
+static bool part_makes_sense(const struct part *part, const unsigned char *at)
+{
+    if (!part->finite_doubles) return true;
+    for (size_t i = 0; i < part->bytes / sizeof(double); i++) {
+        double x;
+        memcpy(&x, at + i * sizeof x, sizeof x);
+        if (!isfinite(x)) return false;
+        if (part->diagonal && i % (part->diagonal + 1) == 0 && !(x > 0)) return false;
+    }
+    return true;
+}
+
+/* The scalars into the chain. */
+static void restore(struct ff_chain *c, const struct scalars *s)
+{
+    c->iteration = s->iteration;
+    c->mover.gradients = s->gradients;
+    c->eps = s->eps;
+    c->draw.lp = s->lp;
+    c->adapt.window.n = s->window_n;
+    c->adapt.have_centre = s->have_centre != 0;
+    c->adapt.have_factor = s->have_factor != 0;
+    c->adapt.dual = (struct ff_dual){s->mu, s->log_eps, s->log_eps_mean, s->h_mean, s->dual_count};
+}
+
+ff_err ff_chain_load(ff_chain *c, const void *bytes, size_t size, ff_ctx *ctx)
+{
+    struct part part[MAX_PARTS];
+    const int count = parts_of(c, part);
+    const struct identity mine = identity_of(c);
+    struct head head;
+    if (size < sizeof head)
+        return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "the saved chain has %zu bytes, its head alone has %zu", size,
+                       sizeof head);
+    memcpy(&head, bytes, sizeof head);
+    if (memcmp(head.identity.magic, magic, sizeof magic) != 0 || head.identity.version != VERSION)
+        return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "this is not a saved chain of version %d", VERSION);
+    if (memcmp(&head.identity, &mine, sizeof mine) != 0)
+        return ff_fail(
+            ctx, FF_ECHECKPOINT, FF_HERE,
+            "the saved chain (number %lld, %lld parameters, %lld latents, seed %llu) was run with other settings "
+            "than this one (number %lld, %lld parameters, %lld latents, seed %llu)",
+            (long long)head.identity.chain, (long long)head.identity.nparam, (long long)head.identity.nlatent,
+            (unsigned long long)head.identity.seed, (long long)mine.chain, (long long)mine.nparam,
+            (long long)mine.nlatent, (unsigned long long)mine.seed);
+    if (size != total(part, count))
+        return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "the saved chain has %zu bytes instead of %zu", size,
+                       total(part, count));
+    const unsigned char *at = (const unsigned char *)bytes + sizeof head;
+    bool sane = scalars_make_sense(&head.scalars);
+    for (int i = 0; i < count; at += part[i].bytes, i++) sane = sane && part_makes_sense(&part[i], at);
+    if (!sane) return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "the saved chain is damaged: it has impossible values");
+    at = (const unsigned char *)bytes + sizeof head;
+    for (int i = 0; i < count; at += part[i].bytes, i++)
+        if (part[i].bytes) memcpy(part[i].at, at, part[i].bytes);
+    restore(c, &head.scalars);
+    return FF_OK;
+}
