@@ -18,8 +18,8 @@ FF_MUST_USE ff_err ff_checkpoint_write(const char *dir, const char *name, const 
 struct ff_checkpoint {
     void *bytes; /* malloc'ed; NULL: there is no checkpoint (that is no error) */
     size_t size;
-    bool fell_back;     /* the newest file was damaged, the one before it was taken */
-    char differs[512];  /* the "should" keys that differ, "" when none */
+    bool fell_back;    /* the newest file was damaged, the one before it was taken */
+    char differs[512]; /* the "should" keys that differ, "" when none */
 };
 /* FF_ECHECKPOINT lists the "must" keys that differ; the files are kept. */
 FF_MUST_USE ff_err ff_checkpoint_read(const char *dir, const char *name, const json_t *identity,
