@@ -14,12 +14,15 @@
 
 /* A job with its datasets in memory. */
 struct ff_prepared {
-    struct ff_job *job;               /* sources.table filled; owned */
-    struct ff_shift_table shift;      /* when job->model.shift_kind is FF_SHIFT_TABLE */
-    bool have_data;                   /* data.dataset, or the mask of a mock */
-    struct ff_maps data;              /* noise_sd always set: from the dataset, else from sigma_e and the densities */
-    char spec_hash[65];               /* SHA-256 of the full spec with datasets by hash: identity of checkpoints */
-    size_t bytes;                     /* memory estimate of the run */
+    struct ff_job *job;          /* sources.table filled; owned */
+    struct ff_shift_table shift; /* when job->model.shift_kind is FF_SHIFT_TABLE */
+    bool have_data;              /* data.dataset, or the mask of a mock */
+    struct ff_maps
+        data;     /* grid and noise_sd always set: from the dataset, else from the model, sigma_e and the densities;
+                                 ** map only with data.dataset */
+    json_t *spec; /* job->spec with datasets as "sha256:..": what a result embeds */
+    char spec_hash[65]; /* SHA-256 of spec without resources: identity of checkpoints */
+    size_t bytes;       /* memory estimate of the run */
 };
 
 struct ff_run {
@@ -28,9 +31,16 @@ struct ff_run {
     const char *ckpt_dir; /* OUT.ckpt */
     int threads;          /* >= 1 */
     bool resume;
+    double checkpoint_s; /* time between checkpoints of a chain */
     struct ff_sink sink;
-    const volatile sig_atomic_t *stop; /* set by SIGTERM/SIGINT/USR1 handlers: 1 = checkpoint and return FF_EINTERRUPTED, 2 = checkpoint and go on */
+    /* Set by signal handlers; NULL: never. 1: checkpoint and return FF_EINTERRUPTED. Any other change: checkpoint and go on. */
+    const volatile sig_atomic_t *stop;
 };
+
+static inline bool ff_run_stopped(const struct ff_run *run)
+{
+    return run->stop && *run->stop == 1;
+}
 
 /* Takes the job (frees it on failure too). */
 FF_MUST_USE ff_err ff_prepare(struct ff_prepared *out, struct ff_job *job, int threads, ff_ctx *ctx);
@@ -47,5 +57,8 @@ FF_MUST_USE ff_err ff_run_posterior(const struct ff_run *run, ff_ctx *ctx);
 /* The mock data of a job: truth's maps plus noise (data.mock), on the grid and with the noise of the job (or of the mask
 ** dataset). out: ff_maps_done of files/dataset.h. */
 FF_MUST_USE ff_err ff_make_mock(const struct ff_prepared *p, int threads, struct ff_maps *out, ff_ctx *ctx);
+/* The same at any parameters (npars) and seed. */
+FF_MUST_USE ff_err ff_make_mock_at(const struct ff_prepared *p, const double *parameters, uint64_t seed, int threads,
+                                   struct ff_maps *out, ff_ctx *ctx);
 
 #endif

@@ -1,0 +1,387 @@
+/* worker/job/posterior_chain.c - see posterior_chain.h. */
+#include "worker/job/posterior_chain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/version.h"
+#include "worker/core/rng.h"
+#include "worker/io/checkpoint.h"
+#include "worker/job/blob.h"
+#include "worker/job/meter.h"
+#include "worker/job/prior.h"
+
+enum { CHECKPOINT_FORMAT = 1, PREDICTIVE_EVERY = 4 };
+/* Mean length of an HMC trajectory. What is standard normal would be independent after a quarter period, pi/2; directions
+** in which parameters and field move together are slower and set the effective sample size. */
+static const double ROTATION_LENGTH = 2;
+/* Streams of predictive noise: chain * this + draw. */
+static const uint32_t PREDICTIVE_STREAMS = 1u << 22;
+
+static const struct ff_job *job_of(const struct ff_pchain *c)
+{
+    return c->run->prepared->job;
+}
+
+static long most_draws(const struct ff_job *job)
+{
+    return job->sampler.until ? job->sampler.max_draws : job->sampler.draws;
+}
+
+size_t ff_pchain_bytes(const struct ff_job *job, int threads)
+{
+    const struct ff_model *m = &job->model;
+    const size_t pixels = (size_t)m->sources.nbins * (size_t)m->npix * (size_t)m->npix;
+    const size_t nobs = pixels * (m->observable == FF_CONVERGENCE ? 1 : 2);
+    const size_t n = (size_t)m->npix * (size_t)m->padding;
+    const size_t nlatent = (size_t)m->sources.nbins * n * (n / 2 + 1) * 2;
+    const struct ff_chain_config config = {.algorithm = job->sampler.algorithm == FF_JOB_HMC ? FF_HMC : FF_NUTS,
+                                           .max_depth = job->sampler.max_depth};
+    const size_t moments = 2 * sizeof(double) * (pixels + nobs), maps = sizeof(float) * (nlatent + 6 * nobs);
+    const size_t draws = (size_t)most_draws(job) * (FF_REC_THETA + FF_MAX_PARS) * sizeof(double);
+    return ff_engine_bytes(m, FF_F32, threads) + ff_chain_bytes(&config, m->npars, (long)nlatent) + moments + maps +
+           draws;
+}
+
+/* A start drawn around the fit; the latent is drawn N(0, I), which in whitened coordinates is its posterior in the Gaussian
+** limit, and is turned into a white one where the chain runs in white coordinates. */
+static ff_err start_point(struct ff_pchain *c, const struct ff_fit *fit, double *q, ff_ctx *ctx)
+{
+    const struct ff_job *job = job_of(c);
+    const int n = c->target.nparam;
+    double normal[FF_MAX_PARS];
+    ff_rng_normals_f64(job->seed, FF_RNG_START, (uint32_t)c->number, 0, n, normal, 1);
+    ff_rng_normals_f32(job->seed, FF_RNG_START, (uint32_t)c->number, 1024, c->target.nlatent, c->z, 1);
+    struct ff_transformed point;
+    bool inside = false;
+    for (double shrink = 1; !inside && shrink > 1e-3;
+         shrink *= 0.5) { /* the fit's ellipse may reach outside the model */
+        for (int i = 0; i < n; i++) {
+            q[i] = fit->centre[i];
+            for (int j = 0; j <= i; j++) q[i] += shrink * fit->factor[i * n + j] * normal[j];
+        }
+        ff_transform_at(&c->posterior.transform, q, &point);
+        ff_err err = ff_engine_set(&c->posterior.engine, point.theta, &inside, ctx);
+        if (err) return err;
+    }
+    if (!inside)
+        return ff_fail_at(ctx, FF_EOUTSIDE, "/model/parameters", FF_HERE,
+                          "no start inside the model was found for chain %d", c->number);
+    if (c->posterior.whiten == FF_WHITEN_NONE) return ff_sim_unwhiten(c->posterior.engine.sim, c->z, c->z, ctx);
+    return FF_OK;
+}
+
+static struct ff_chain_config chain_config(const struct ff_pchain *c, const struct ff_fit *fit, int threads)
+{
+    const struct ff_sampler *s = &job_of(c)->sampler;
+    const bool rotation = s->integrator == FF_JOB_ROTATION;
+    return (struct ff_chain_config){
+        .algorithm = s->algorithm == FF_JOB_HMC ? FF_HMC : FF_NUTS,
+        .integrator = rotation ? FF_ROTATION : FF_LEAPFROG,
+        .length = rotation ? ROTATION_LENGTH : 0,
+        .scheme = rotation ? FF_SCHEME_MINNORM2 : FF_SCHEME_VERLET,
+        .warmup = s->warmup,
+        .target_accept = s->target_accept,
+        .max_depth = s->max_depth,
+        .adapt_metric = true,
+        .centre = fit->centre,
+        .factor = fit->factor,
+        .seed = job_of(c)->seed,
+        .chain = c->number,
+        .threads = threads,
+    };
+}
+
+static ff_err allocate(struct ff_pchain *c, ff_ctx *ctx)
+{
+    const long nmap = ff_sim_nmap(c->posterior.engine.sim), nobs = ff_sim_nobs(c->posterior.engine.sim);
+    c->record = malloc((size_t)(c->max_draws * c->nrecord) * sizeof *c->record);
+    c->z = malloc((size_t)c->target.nlatent * sizeof *c->z);
+    c->convergence_map = malloc((size_t)nmap * sizeof *c->convergence_map);
+    c->observable_map = malloc((size_t)nobs * sizeof *c->observable_map);
+    if (!c->record || !c->z || !c->convergence_map || !c->observable_map)
+        return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for %ld draws of chain %d", c->max_draws, c->number);
+    ff_err err = ff_moments_init(&c->convergence, nmap, ctx);
+    if (!err) err = ff_moments_init(&c->observable, nobs, ctx);
+    if (!err) err = ff_predictive_init(&c->predictive, c->data, job_of(c)->seed, ctx);
+    return err;
+}
+
+ff_err ff_pchain_init(struct ff_pchain *c, int number, const struct ff_run *run, const struct ff_maps *data,
+                      const struct ff_fit *fit, int threads, ff_ctx *ctx)
+{
+    memset(c, 0, sizeof *c);
+    c->number = number;
+    c->run = run;
+    c->data = data;
+    const struct ff_job *job = job_of(c);
+    c->warmup = job->sampler.warmup;
+    c->max_draws = most_draws(job);
+    c->checkpointed_s = ff_meter_now();
+    double q[FF_MAX_PARS];
+    ff_err err = ff_posterior_init(&c->posterior, job, &run->prepared->shift, data, threads, ctx);
+    if (!err) {
+        c->target = ff_posterior_target(&c->posterior);
+        c->nrecord = FF_REC_THETA + c->target.nparam;
+        err = allocate(c, ctx);
+    }
+    if (!err) err = start_point(c, fit, q, ctx);
+    if (!err) {
+        const struct ff_chain_config config = chain_config(c, fit, threads);
+        err = ff_chain_init(&c->chain, &config, &c->target, q, c->z, ctx);
+    }
+    if (!err) return FF_OK;
+    ff_note(ctx, FF_HERE, "while setting up chain %d", number);
+    ff_pchain_done(c);
+    return err;
+}
+
+void ff_pchain_done(struct ff_pchain *c)
+{
+    ff_chain_free(c->chain);
+    ff_posterior_done(&c->posterior);
+    ff_moments_done(&c->convergence);
+    ff_moments_done(&c->observable);
+    ff_predictive_done(&c->predictive);
+    free(c->record);
+    free(c->z);
+    free(c->convergence_map);
+    free(c->observable_map);
+    memset(c, 0, sizeof *c);
+}
+
+/* ---- a draw ---- */
+
+void ff_pchain_fields_path(const struct ff_run *run, int chain, char *path, size_t size)
+{
+    snprintf(path, size, "%s/chain-%d.fields", run->ckpt_dir, chain);
+}
+
+long ff_pchain_nfields(const struct ff_job *job, long ndraws)
+{
+    return job->sampler.thin ? (ndraws + job->sampler.every - 1) / job->sampler.every : 0;
+}
+
+/* A thinned field goes to its own place in the file, so that a resumed chain writes the same bytes again. */
+static ff_err keep_field(const struct ff_pchain *c, ff_ctx *ctx)
+{
+    const struct ff_job *job = job_of(c);
+    if (!job->sampler.thin || c->ndraws % job->sampler.every != 0) return FF_OK;
+    char path[FF_PATH_SIZE + 64];
+    ff_pchain_fields_path(c->run, c->number, path, sizeof path);
+    const size_t bytes = (size_t)c->convergence.len * sizeof(float);
+    mkdir(c->run->ckpt_dir, 0777);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) return ff_fail(ctx, FF_EIO, FF_HERE, "%s: %s", path, strerror(errno));
+    const off_t at = (off_t)((size_t)(c->ndraws / job->sampler.every) * bytes);
+    const ssize_t wrote = pwrite(fd, c->convergence_map, bytes, at);
+    const int failed = wrote != (ssize_t)bytes || fsync(fd) != 0;
+    const int cause = errno;
+    close(fd);
+    if (!failed) return FF_OK;
+    return ff_fail(ctx, cause == ENOSPC ? FF_EDISKFULL : FF_EIO, FF_HERE, "%s: cannot write a field: %s", path,
+                   strerror(cause));
+}
+
+/* log p(theta, z, d) in physical theta and white z, up to a constant of the data. */
+static double joint_density(const struct ff_pchain *c, const double *theta)
+{
+    double sum = 0, slope;
+    for (int f = 0; f < c->target.nparam; f++) {
+        const int par = c->posterior.transform.place[f];
+        sum += ff_prior_logp(&job_of(c)->model.par[par], theta[par], &slope);
+    }
+    for (long i = 0; i < c->target.nlatent; i++) sum -= 0.5 * (double)c->z[i] * c->z[i];
+    const long nobs = ff_maps_len(c->data);
+    for (long i = 0; i < nobs; i++) {
+        if (!isfinite(c->data->noise_sd[i])) continue;
+        const double r = ((double)c->data->map[i] - c->observable_map[i]) / c->data->noise_sd[i];
+        sum -= 0.5 * r * r;
+    }
+    return sum;
+}
+
+static void fill_record(struct ff_pchain *c, const struct ff_transition *t, const double *theta, double *record)
+{
+    record[FF_REC_LP] = joint_density(c, theta);
+    record[FF_REC_ACCEPTANCE] = t->acceptance_rate;
+    record[FF_REC_STEP_SIZE] = t->step_size;
+    record[FF_REC_TREE_DEPTH] = t->tree_depth;
+    record[FF_REC_N_STEPS] = (double)t->n_steps;
+    record[FF_REC_DIVERGING] = t->diverging;
+    record[FF_REC_ENERGY] = t->energy;
+    record[FF_REC_ENERGY_ERROR] = t->energy_error;
+    record[FF_REC_MAX_ENERGY_ERROR] = t->max_energy_error;
+    record[FF_REC_REACHED_MAX_DEPTH] = t->reached_max_depth;
+    for (int f = 0; f < c->target.nparam; f++) record[FF_REC_THETA + f] = theta[c->posterior.transform.place[f]];
+}
+
+/* The maps of the state just reached, and everything gathered from them. */
+static ff_err gather(struct ff_pchain *c, const struct ff_transition *t, const double *theta, ff_ctx *ctx)
+{
+    ff_sim *sim = c->posterior.engine.sim;
+    bool inside;
+    ff_err err = ff_engine_set(&c->posterior.engine, theta, &inside, ctx);
+    if (!err && !inside) err = ff_fail(ctx, FF_EBUG, FF_HERE, "a state of chain %d lies outside the model", c->number);
+    if (!err && c->posterior.whiten == FF_WHITEN_WIENER) err = ff_sim_unwhiten(sim, t->z, c->z, ctx);
+    if (c->posterior.whiten == FF_WHITEN_NONE) memcpy(c->z, t->z, (size_t)c->target.nlatent * sizeof *c->z);
+    if (!err) err = ff_sim_forward(sim, c->z, c->convergence_map, c->observable_map, ctx);
+    if (!err) err = keep_field(c, ctx);
+    if (err) return err;
+    ff_moments_add(&c->convergence, c->convergence_map);
+    ff_moments_add(&c->observable, c->observable_map);
+    if (c->ndraws % PREDICTIVE_EVERY == 0)
+        ff_predictive_add(&c->predictive, c->observable_map, job_of(c)->seed,
+                          (uint32_t)c->number * PREDICTIVE_STREAMS + (uint32_t)(c->ndraws / PREDICTIVE_EVERY));
+    fill_record(c, t, theta, c->record + c->ndraws * c->nrecord);
+    c->ndraws++;
+    return FF_OK;
+}
+
+static ff_err one_transition(struct ff_pchain *c, const struct ff_pchain_listener *listener, ff_ctx *ctx)
+{
+    struct ff_transition t;
+    struct ff_transformed point;
+    ff_err err = ff_chain_step(c->chain, &t, ctx);
+    if (err) return err;
+    ff_transform_at(&c->posterior.transform, t.q, &point);
+    const double *record = NULL;
+    if (t.warmup) {
+        c->warmup_divergences += t.diverging;
+    } else {
+        err = gather(c, &t, point.theta, ctx);
+        if (err) return err;
+        record = c->record + (c->ndraws - 1) * c->nrecord;
+    }
+    listener->transition(listener->self, c, &t, record, point.theta);
+    return FF_OK;
+}
+
+/* By the clock, or because a signal asked for one. */
+static bool checkpoint_is_due(struct ff_pchain *c)
+{
+    const int asked = c->run->stop ? *c->run->stop : 0;
+    const bool news = asked != c->asked;
+    c->asked = asked;
+    return news || ff_meter_now() - c->checkpointed_s > c->run->checkpoint_s;
+}
+
+ff_err ff_pchain_advance(struct ff_pchain *c, long draws, const struct ff_pchain_listener *listener, ff_ctx *ctx)
+{
+    const double begun = ff_meter_now();
+    ff_err err = FF_OK;
+    while (!err && c->ndraws < draws && c->ndraws < c->max_draws) {
+        if (checkpoint_is_due(c)) err = ff_pchain_save(c, ctx);
+        if (!err && ff_run_stopped(c->run))
+            err = ff_fail(ctx, FF_EINTERRUPTED, FF_HERE, "stopped; the chains are checkpointed");
+        if (!err) err = one_transition(c, listener, ctx);
+    }
+    c->seconds += ff_meter_now() - begun;
+    if (err && err != FF_EINTERRUPTED)
+        ff_note(ctx, FF_HERE, "in chain %d, iteration %ld", c->number, ff_chain_iteration(c->chain));
+    return err;
+}
+
+/* ---- checkpoints ---- */
+
+static json_t *identity_of(const struct ff_pchain *c)
+{
+    char plans[32];
+    snprintf(plans, sizeof plans, "%016llx", (unsigned long long)ff_sim_plan_hash(c->posterior.engine.sim));
+    return json_pack("{s:{s:s,s:i,s:i},s:{s:s,s:s,s:s}}", "must", "job", c->run->prepared->spec_hash, "chain",
+                     c->number, "format", CHECKPOINT_FORMAT, "should", "build", ff_build_id(), "plans", plans, "cpu",
+                     ff_cpu_class());
+}
+
+static ff_err pack(const struct ff_pchain *c, struct ff_blob *blob, ff_ctx *ctx)
+{
+    void *state;
+    size_t size;
+    ff_err err = ff_chain_save(c->chain, &state, &size, ctx);
+    if (err) return err;
+    ff_blob_put(blob, &c->ndraws, sizeof c->ndraws);
+    ff_blob_put(blob, &c->warmup_divergences, sizeof c->warmup_divergences);
+    ff_blob_put(blob, state, size);
+    ff_blob_put(blob, c->record, (size_t)(c->ndraws * c->nrecord) * sizeof *c->record);
+    const struct ff_moments *moments[] = {&c->convergence, &c->observable};
+    for (int i = 0; i < 2; i++) {
+        ff_blob_put(blob, &moments[i]->count, sizeof moments[i]->count);
+        ff_blob_put(blob, moments[i]->mean, (size_t)moments[i]->len * sizeof *moments[i]->mean);
+        ff_blob_put(blob, moments[i]->m2, (size_t)moments[i]->len * sizeof *moments[i]->m2);
+    }
+    ff_predictive_save(&c->predictive, blob);
+    free(state);
+    if (blob->failed) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a checkpoint of chain %d", c->number);
+    return FF_OK;
+}
+
+ff_err ff_pchain_save(struct ff_pchain *c, ff_ctx *ctx)
+{
+    char name[32];
+    snprintf(name, sizeof name, "chain-%d", c->number);
+    struct ff_blob blob = {0};
+    json_t *identity = identity_of(c);
+    ff_err err = pack(c, &blob, ctx);
+    if (!err) err = ff_checkpoint_write(c->run->ckpt_dir, name, identity, blob.bytes, blob.size, ctx);
+    if (err) ff_note(ctx, FF_HERE, "while writing a checkpoint of chain %d", c->number);
+    c->checkpointed_s = ff_meter_now();
+    json_decref(identity);
+    ff_blob_done(&blob);
+    return err;
+}
+
+static ff_err unpack(struct ff_pchain *c, struct ff_blob *blob, ff_ctx *ctx)
+{
+    long ndraws = 0;
+    size_t size;
+    ff_blob_get(blob, &ndraws, sizeof ndraws);
+    ff_blob_get(blob, &c->warmup_divergences, sizeof c->warmup_divergences);
+    const void *state = ff_blob_peek(blob, &size);
+    if (blob->failed || ndraws < 0 || ndraws > c->max_draws)
+        return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "the checkpoint of chain %d is of another shape", c->number);
+    ff_err err = ff_chain_load(c->chain, state, size, ctx);
+    if (err) return err;
+    ff_blob_get(blob, c->record, (size_t)(ndraws * c->nrecord) * sizeof *c->record);
+    struct ff_moments *moments[] = {&c->convergence, &c->observable};
+    for (int i = 0; i < 2; i++) {
+        ff_blob_get(blob, &moments[i]->count, sizeof moments[i]->count);
+        ff_blob_get(blob, moments[i]->mean, (size_t)moments[i]->len * sizeof *moments[i]->mean);
+        ff_blob_get(blob, moments[i]->m2, (size_t)moments[i]->len * sizeof *moments[i]->m2);
+    }
+    ff_predictive_load(&c->predictive, blob);
+    if (blob->failed)
+        return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "the checkpoint of chain %d is of another shape", c->number);
+    c->ndraws = ndraws;
+    return FF_OK;
+}
+
+ff_err ff_pchain_load(struct ff_pchain *c, bool *found, char note[512], ff_ctx *ctx)
+{
+    char name[32];
+    snprintf(name, sizeof name, "chain-%d", c->number);
+    json_t *identity = identity_of(c);
+    struct ff_checkpoint checkpoint;
+    *found = false;
+    note[0] = 0;
+    ff_err err = ff_checkpoint_read(c->run->ckpt_dir, name, identity, &checkpoint, ctx);
+    json_decref(identity);
+    if (err) return err;
+    if (checkpoint.bytes) {
+        struct ff_blob blob = {.bytes = checkpoint.bytes, .size = checkpoint.size};
+        err = unpack(c, &blob, ctx);
+        *found = !err;
+        if (checkpoint.fell_back)
+            snprintf(note, 512, "the newest checkpoint of chain %d was damaged; the one before it is used", c->number);
+        else if (checkpoint.differs[0])
+            snprintf(note, 512, "chain %d was begun elsewhere (%.400s differ): it goes on, but not to the same bits",
+                     c->number, checkpoint.differs);
+    }
+    ff_checkpoint_done(&checkpoint);
+    return err;
+}

@@ -1,0 +1,69 @@
+/* worker/job/target.c - see target.h. */
+#include "worker/job/target.h"
+
+#include <math.h>
+#include <string.h>
+
+static enum ff_whiten whiten_of(const struct ff_sampler *sampler)
+{
+    return sampler->whiten == FF_JOB_WHITEN_NONE ? FF_WHITEN_NONE : FF_WHITEN_WIENER;
+}
+
+ff_err ff_posterior_init(struct ff_posterior *p, const struct ff_job *job, const struct ff_shift_table *shift,
+                         const struct ff_maps *data, int threads, ff_ctx *ctx)
+{
+    memset(p, 0, sizeof *p);
+    p->whiten = whiten_of(&job->sampler);
+    ff_transform_init(&p->transform, &job->model);
+    ff_err err = ff_engine_init(&p->engine, &job->model, shift, FF_F32, threads, true, ctx);
+    if (err) return err;
+    err = ff_sim_set_data(p->engine.sim, data->map, data->noise_sd, ctx);
+    if (err) {
+        ff_note(ctx, FF_HERE, "while giving the data to the simulator");
+        ff_posterior_done(p);
+    }
+    return err;
+}
+
+void ff_posterior_done(struct ff_posterior *p)
+{
+    ff_engine_done(&p->engine);
+    memset(p, 0, sizeof *p);
+}
+
+static int all_finite(const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!isfinite(x[i])) return 0;
+    return 1;
+}
+
+static ff_err eval(void *self, const double *q, const float *z, double *lp, double *gq, float *gz, ff_ctx *ctx)
+{
+    struct ff_posterior *p = self;
+    const int nfree = p->transform.nfree;
+    struct ff_transformed point;
+    bool inside;
+    *lp = -INFINITY;
+    memset(gq, 0, sizeof *gq * (size_t)nfree);
+    ff_transform_at(&p->transform, q, &point);
+    ff_err err = ff_engine_set(&p->engine, point.theta, &inside, ctx);
+    if (err || !inside) return err;
+
+    struct ff_energy energy;
+    const struct ff_sim_bars bars = ff_engine_bars(&p->engine);
+    err = ff_sim_energy(p->engine.sim, p->whiten, z, &energy, gz, &bars, ctx);
+    if (err) return err;
+    ff_engine_theta_bar(&p->engine, p->theta_bar);
+    ff_transform_pull(&p->transform, &point, p->theta_bar, gq);
+    const double prior = ff_transform_logprior(&p->transform, &point, gq);
+    const double sum = energy.loglike + energy.logprior + energy.logdet + prior;
+    if (isfinite(sum) && all_finite(gq, nfree)) *lp = sum;
+    return FF_OK;
+}
+
+struct ff_target ff_posterior_target(struct ff_posterior *p)
+{
+    return (struct ff_target){
+        .self = p, .nparam = p->transform.nfree, .nlatent = ff_sim_nlatent(p->engine.sim), .eval = eval};
+}

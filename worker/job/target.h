@@ -1,0 +1,25 @@
+/* worker/job/target.h - the log density of a posterior job: parameters in the coordinates of transform.h, the field in white or
+** whitened latents (sim.h). One per chain; not shared between threads. */
+#ifndef FF_WORKER_JOB_TARGET_H
+#define FF_WORKER_JOB_TARGET_H
+
+#include "worker/job/engine.h"
+#include "worker/job/transform.h"
+#include "worker/sample/target.h"
+
+struct ff_posterior {
+    struct ff_engine engine; /* f32, data set */
+    struct ff_transform transform;
+    enum ff_whiten whiten;
+    double theta_bar[FF_MAX_PARS];
+};
+
+FF_MUST_USE ff_err ff_posterior_init(struct ff_posterior *p, const struct ff_job *job,
+                                     const struct ff_shift_table *shift, const struct ff_maps *data, int threads,
+                                     ff_ctx *ctx);
+void ff_posterior_done(struct ff_posterior *p);
+
+/* The sampler's view of it; borrows p. */
+struct ff_target ff_posterior_target(struct ff_posterior *p);
+
+#endif
