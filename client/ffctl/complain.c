@@ -1,0 +1,76 @@
+/* client/ffctl/complain.c - see complain.h. */
+#include "client/ffctl/complain.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void advise(char *out, size_t size, ff_err code, const char *command)
+{
+    switch (code) {
+    case FF_EUSAGE:
+        snprintf(out, size, "'ffctl help%s%s' shows how it is used", command ? " " : "", command ? command : "");
+        break;
+    case FF_EBADJSON:
+    case FF_EBADJOB:
+        snprintf(out, size, "correct the job and run it again; docs/job.md lists every member");
+        break;
+    case FF_ENOTBUILT:
+        snprintf(out, size, "'ffctl help' lists what this build can do");
+        break;
+    case FF_ENOFILE:
+        snprintf(out, size, "check the path");
+        break;
+    case FF_EBADFILE:
+        snprintf(out, size, "check that it is the file you meant, and that it was copied whole");
+        break;
+    case FF_ETOOLARGE:
+    case FF_ENOMEM:
+        snprintf(out, size, "ask for less at once (pixels, bins, chains), or use a machine with more memory");
+        break;
+    case FF_EDISKFULL:
+        snprintf(out, size, "make room and repeat the command; what was checkpointed is kept (--resume)");
+        break;
+    case FF_ECHECKPOINT:
+        snprintf(out, size, "wait for the other run, choose another -o, or start over without --resume");
+        break;
+    case FF_EOUTSIDE:
+    case FF_ENUMERIC:
+        snprintf(out, size, "look at the priors of the job; 'ffworker --check JOB.json' checks its model");
+        break;
+    default:
+        snprintf(out, size, "%s", code == FF_EBUG ? "please report this with the whole message" : "");
+    }
+}
+
+static void complain_json(const ff_ctx *ctx, const char *advice)
+{
+    json_t *error = json_pack("{ss ss si ss ss si ss}", "type", ff_code_slug(ctx->code), "title",
+                              ff_code_title(ctx->code), "status", ff_code_http(ctx->code), "detail", ctx->message,
+                              "pointer", ctx->pointer, "exit_code", ff_code_exit(ctx->code), "next", advice);
+    if (error) json_dumpf(error, stderr, JSON_COMPACT);
+    if (!error) fprintf(stderr, "{\"type\":\"%s\",\"detail\":null}", ff_code_slug(ctx->code));
+    fputc('\n', stderr);
+    json_decref(error);
+}
+
+void ff_complain(const struct ff_cli *cli, const char *command)
+{
+    const ff_ctx *ctx = &cli->ctx;
+    char advice[160];
+    advise(advice, sizeof advice, ctx->code, command);
+    if (cli->json) {
+        complain_json(ctx, advice);
+        return;
+    }
+    const char *red = cli->colour_err ? "\033[31;1m" : "", *plain = cli->colour_err ? "\033[0m" : "";
+    fprintf(stderr, "%sffctl: error:%s %s\n", red, plain, ctx->message);
+    if (ctx->pointer[0]) fprintf(stderr, "  where: %s\n", ctx->pointer);
+    for (int i = 0; i < ctx->nframes; i++) {
+        if (ctx->frames[i].note[0]) fprintf(stderr, "  %s\n", ctx->frames[i].note);
+    }
+    if (ctx->code == FF_EBUG && ctx->nframes > 0) {
+        fprintf(stderr, "  at %s:%d\n", ctx->frames[0].file, ctx->frames[0].line);
+    }
+    if (advice[0]) fprintf(stderr, "  next: %s\n", advice);
+}
