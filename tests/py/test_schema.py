@@ -1,0 +1,44 @@
+"""proto/job.schema.json is what editors check jobs with: it must accept what the parser accepts, and refuse what
+the parser refuses wherever a schema can see it. The parser's own refusals are in tests/unit/common/bad_jobs.json."""
+import json
+import pathlib
+
+import pytest
+
+jsonschema = pytest.importorskip("jsonschema")
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "proto" / "job.schema.json"
+EXAMPLES = sorted((ROOT / "examples").glob("*.json"))
+BAD_JOBS = ROOT / "tests" / "unit" / "common" / "bad_jobs.json"
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    return jsonschema.Draft7Validator(schema)
+
+
+def bad_jobs():
+    return json.loads(BAD_JOBS.read_text()) if BAD_JOBS.exists() else []
+
+
+def test_there_are_bad_jobs_and_examples():
+    assert len(bad_jobs()) >= 80
+    assert len(EXAMPLES) >= 3
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_example_is_valid(validator, path):
+    errors = [f"/{'/'.join(map(str, e.absolute_path))}: {e.message}" for e in
+              validator.iter_errors(json.loads(path.read_text()))]
+    assert not errors, "\n".join(errors)
+
+
+@pytest.mark.parametrize("number", range(len(bad_jobs())))
+def test_bad_job_is_refused(validator, number):
+    """But for the cases marked as beyond a schema: an order, a sum, what a preset sets."""
+    case = bad_jobs()[number]
+    beyond = case.get("schema") == "passes"
+    assert validator.is_valid(case["job"]) == beyond, f"{case['pointer']}: the parser says '{case['says']}'"
