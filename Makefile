@@ -1,50 +1,68 @@
 # Fullfield. `make` builds build/bin/{ffworker,ffctl}; `make demo` and `make test` need nothing but a Debian machine.
-# MARCH=x86-64-v3 builds for another machine; BUILD=dir builds elsewhere.
+# MARCH=x86-64-v3 builds for another machine; BUILD=dir builds elsewhere; `make help` lists the rest.
 
 BUILD ?= build
 MARCH ?= native
+PREFIX ?= /usr/local
+PYTHON ?= /usr/bin/python3
 CC = gcc
 PC = pkg-config
 WARN = -Wall -Wextra -Wshadow -Wconversion -Werror
 OPT ?= -O3 -g
 SAN ?=
-CPPFLAGS = -I. -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L -DFF_BUILD_ID=\"$(BUILD_ID)\"
+CPPFLAGS = -I. -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L
 CFLAGS = -std=c17 $(WARN) $(OPT) -march=$(MARCH) -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp $(SAN)
-BUILD_ID := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+BUILD_ID := $(shell GIT_OPTIONAL_LOCKS=0 git describe --always --dirty 2>/dev/null || echo unknown)
 
 PKGS = jansson libsodium gsl cfitsio libpng
 HDF5 = hdf5-openmpi
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PC) --cflags $(PKGS) $(HDF5) 2>/dev/null))
 LIBS := -lhdf5_openmpi_hl $(shell $(PC) --libs $(HDF5) $(PKGS) 2>/dev/null) -lfftw3f -lfftw3 -lm -lpthread
 
-# Rooms, from the bottom up; a room may use those before it as the rules of docs/design say (make lint checks).
+# Rooms, from the bottom up; a room may use those before it as the rules of docs/testing.md say (make lint checks).
 ROOMS = common files worker/core worker/theta worker/sim worker/sample worker/io worker/job client/ffctl
 lib = $(BUILD)/lib/libff_$(subst /,_,$(1)).a
 
 # Sources compiled twice, for float and for double (-DFF_REAL_IS_FLOAT / _DOUBLE).
 TWICE = $(wildcard worker/core/*_real.c)
 
-all: $(BUILD)/bin/ffworker $(BUILD)/bin/ffctl
+all: summary $(BUILD)/bin/ffworker $(BUILD)/bin/ffctl
 
 srcs = $(filter-out %/main.c $(TWICE),$(wildcard $(1)/*.c))
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(call srcs,$(1))) \
        $(patsubst %.c,$(BUILD)/obj/%.f32.o,$(filter $(1)/%,$(TWICE))) $(patsubst %.c,$(BUILD)/obj/%.f64.o,$(filter $(1)/%,$(TWICE)))
+compile = $(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS)
+
+# One line a step; V=1 shows the commands.
+Q = $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)")
 
 $(BUILD)/obj/%.f32.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -DFF_REAL_IS_FLOAT -MMD -MP -c $< -o $@
+	$(call say,CC $< (float))
+	$(Q)$(compile) -DFF_REAL_IS_FLOAT -MMD -MP -c $< -o $@
 $(BUILD)/obj/%.f64.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -DFF_REAL_IS_DOUBLE -MMD -MP -c $< -o $@
+	$(call say,CC $< (double))
+	$(Q)$(compile) -DFF_REAL_IS_DOUBLE -MMD -MP -c $< -o $@
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC $<)
+	$(Q)$(compile) -MMD -MP -c $< -o $@
+
+# The build id is known to one object only, which is compiled again when the id changes.
+$(BUILD)/build_id: FORCE
+	@mkdir -p $(@D)
+	@echo '$(BUILD_ID)' | cmp -s - $@ || echo '$(BUILD_ID)' > $@
+$(BUILD)/obj/common/version.o: $(BUILD)/build_id
+$(BUILD)/obj/common/preset.o: $(wildcard proto/presets/*.json)
+$(BUILD)/obj/common/version.o: private CPPFLAGS += -DFF_BUILD_ID=\"$(BUILD_ID)\"
 
 define room
 $(call lib,$(1)): $(call objs,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(Q)ar rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach r,$(ROOMS),$(eval $(call room,$(r))))
 
@@ -62,24 +80,111 @@ libs = $(foreach r,$(needs_$(1)),$(call lib,$(r)))
 
 $(BUILD)/bin/ffworker: $(BUILD)/obj/worker/main/main.o $(call libs,worker/job)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/bin/ffctl: $(BUILD)/obj/client/ffctl/main.o $(call libs,client/ffctl)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
 # Unit tests: tests/unit/ROOM/NAME_test.c -> build/tests/ROOM/NAME_test (cmocka, TAP). `make unit-theta` runs one room's.
+# The client's tests are tests/unit/client.
+test_dir = $(if $(filter client/%,$(1)),client,$(notdir $(1)))
 define room_tests
-unit_bins_$(1) = $$(patsubst tests/unit/%.c,$(BUILD)/tests/%,$$(wildcard tests/unit/$(notdir $(1))/*_test.c))
-$(BUILD)/tests/$(notdir $(1))/%_test: tests/unit/$(notdir $(1))/%_test.c $(call libs,$(1))
+unit_bins_$(1) = $$(patsubst tests/unit/%.c,$(BUILD)/tests/%,$$(wildcard tests/unit/$(call test_dir,$(1))/*_test.c))
+$(BUILD)/tests/$(call test_dir,$(1))/%_test: $(BUILD)/obj/tests/unit/$(call test_dir,$(1))/%_test.o $(call libs,$(1))
 	@mkdir -p $$(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -Wno-conversion -MMD -MP -o $$@ $$< $(call libs,$(1)) -lcmocka $(LIBS)
-unit-$(notdir $(1)): $$(unit_bins_$(1))
+	$$(call say,LD $$@)
+	$$(Q)$(CC) $(CFLAGS) -o $$@ $$< $(call libs,$(1)) -lcmocka $(LIBS)
+unit-$(call test_dir,$(1)): $$(unit_bins_$(1))
 	@set -e; for t in $$^; do echo "# $$$$t"; $$$$t; done
 UNIT_BINS += $$(unit_bins_$(1))
+.PHONY: unit-$(call test_dir,$(1))
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_tests,$(r))))
+$(BUILD)/obj/tests/%.o: private CFLAGS += -Wno-conversion
+
+unit-bins: $(UNIT_BINS)
+unit: unit-bins
+	@$(RUN) --programs $(UNIT_BINS)
+
+# Whole test runs. Each installs what is missing first, so the build is a second make that sees the new packages.
+RUN = $(PYTHON) tests/run.py --build $(BUILD)
+JOBS ?= $(shell nproc)
+SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+deps:
+	@deploy/install-deps.sh --tests
+test: deps
+	@$(SUBMAKE) all unit-bins venv
+	@$(RUN) --py $(BUILD)/venv/bin/python --programs $(UNIT_BINS)
+check: deps
+	@$(SUBMAKE) all unit-bins
+	@$(RUN) --quick --py $(PYTHON) --programs $(UNIT_BINS)
+pytest: all venv
+	@$(RUN) --py $(BUILD)/venv/bin/python
+
+# Python packages that Debian does not have; without PyPI their tests are skipped, and say so.
+VENV_STAMP = $(BUILD)/venv/.installed
+venv: $(VENV_STAMP)
+$(VENV_STAMP): tests/py/requirements.txt
+	@test -x $(BUILD)/venv/bin/python || $(PYTHON) -m venv --system-site-packages $(BUILD)/venv
+	@echo "Python packages from PyPI into $(BUILD)/venv"
+	@if $(BUILD)/venv/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 --timeout 20 -r $<; \
+	 then touch $@; else echo "PyPI cannot be reached: tests that need its packages will be skipped"; fi
+
+# Unit tests and the programs from outside under AddressSanitizer and UndefinedBehaviourSanitizer, built apart.
+ASAN_FLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+asan:
+	@$(SUBMAKE) BUILD=$(BUILD)/asan OPT="-O1 -g" SAN="$(ASAN_FLAGS)" unit-asan
+unit-asan: all unit-bins
+	@$(RUN) --sanitized --quick --py $(PYTHON) --py-files test_ffctl.py test_jobs.py --programs $(UNIT_BINS)
+
+# Benchmarks: tests/bench/NAME.c -> build/bench/NAME, each prints `name value unit [threads]` lines.
+BENCH_BINS = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(call libs,worker/job)
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+bench: all $(BENCH_BINS)
+	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCH) $(BENCH_BINS)
+
+demo:
+	@deploy/install-deps.sh
+	@$(SUBMAKE) all
+	@BUILD=$(BUILD) deploy/demo.sh
+
+lint:
+	@tests/lint/lint.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/fullfield/examples $(DESTDIR)$(PREFIX)/share/doc/fullfield
+	install -m 755 $(BUILD)/bin/ffworker $(BUILD)/bin/ffctl $(DESTDIR)$(PREFIX)/bin
+	install -m 644 proto/job.schema.json $(DESTDIR)$(PREFIX)/share/fullfield
+	install -m 644 examples/*.json $(DESTDIR)$(PREFIX)/share/fullfield/examples
+	install -m 644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/fullfield
+
+summary:
+	@echo "Fullfield $(BUILD_ID): $$($(CC) --version | head -1), -march=$(MARCH), into $(BUILD)/"
+	@for p in $(PKGS) $(HDF5) fftw3f fftw3; do \
+	 v=$$($(PC) --modversion $$p 2>/dev/null) && printf ' %s %s' $$p $$v || missing="$$missing $$p"; done; echo; \
+	 test -z "$$missing" || { echo "not found:$$missing; deploy/install-deps.sh installs them"; exit 1; }
+
+help:
+	@echo "make           build $(BUILD)/bin/ffworker and ffctl"
+	@echo "make demo      install what is missing, build, infer a posterior from real (or mock) and simulated data"
+	@echo "make test      install what is missing, build, run every test (at most 15 minutes on two cores)"
+	@echo "make check     the quick part of the tests (at most 2 minutes)"
+	@echo "make unit      unit tests only; make unit-ROOM: of $(foreach r,$(ROOMS),$(call test_dir,$(r)))"
+	@echo "make pytest    Python tests only"
+	@echo "make asan      unit and command-line tests under AddressSanitizer and UndefinedBehaviourSanitizer"
+	@echo "make lint      format, includes, forbidden functions, shell scripts"
+	@echo "make bench     speed against the machine's limits -> $(BUILD)/bench.json; BENCH=--quick or --full"
+	@echo "make install   into DESTDIR/PREFIX (PREFIX=$(PREFIX))"
+	@echo "make clean     remove $(BUILD)/"
+	@echo "Variables: BUILD=dir, MARCH=native|x86-64-v3|.., V=1 (show commands), JOBS, PREFIX, DESTDIR, PYTHON"
 
 clean:
 	rm -rf $(BUILD)
-.PHONY: all clean
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: all unit-bins unit deps test check pytest venv asan unit-asan bench demo lint install summary help clean FORCE
+.SECONDARY:
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
