@@ -100,7 +100,7 @@ bool ff_adapt_metric(struct ff_adapt *a, struct ff_metric *metric)
     struct ff_scatter *w = &a->window;
     const size_t dim = (size_t)w->dim;
     /* A given factor knows more than the few draws of a short warm-up. */
-    const double n = (double)w->n, n0 = ((double)w->dim + 5) * (a->have_factor ? 5 : 1);
+    const double n = (double)w->n, n0 = (double)w->dim + (a->have_factor ? 45 : 5);
     const double share = n0 / (n + n0), trust = a->have_factor ? share : share * share;
     for (size_t i = 0; i < dim; i++) {
         const double mean = w->mean[i];

@@ -50,7 +50,7 @@ void ff_adapt_done(struct ff_adapt *a);
 
 /* A draw (dim) into the window. */
 void ff_adapt_add(struct ff_adapt *a, const double *q);
-/* The window's estimate into the metric, and an empty window. With n draws of scatter S n and n0 = dim + 5:
+/* The window's estimate into the metric, and an empty window. With n draws of scatter S n and n0 = dim + 5 (dim + 45 with a given factor):
 ** covariance (n S + n0 S0)/(n + n0), centre (n mean + n0 centre0)/(n + n0), S0 the given one. Without a given centre
 ** the centre is the mean; without a given factor S0 is the diagonal of S, a poor guess whose weight is squared:
 ** (n0/(n + n0))^2. Returns false when the metric could not be used. */

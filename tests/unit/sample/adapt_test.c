@@ -80,7 +80,7 @@ static void metric_is_shrunk_as_documented(void **unused)
         }
         assert_true(ff_adapt_metric(&a, &metric));
         assert_int_equal(a.window.n, 0);
-        const double n0 = D + 5, share = n0 / (N + n0);
+        const double n0 = D + (given ? 45 : 5), share = n0 / (N + n0);
         for (int i = 0; i < D; i++) {
             CHECK_NEAR("centre", metric.centre[i], given ? (1 - share) * mean[i] + share * centre0[i] : mean[i], 1e-12);
             for (int j = 0; j <= i; j++) {
