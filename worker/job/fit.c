@@ -13,6 +13,7 @@ static const double LONGEST = 1.5;    /* of a step, in prior sds: beyond it the 
 
 struct state { /* the objective at one point */
     double v[FF_MAX_PARS], value, gradient[FF_MAX_PARS], fisher[FF_MAX_PARS * FF_MAX_PARS];
+    double information[FF_MAX_PARS * FF_MAX_PARS]; /* (nfree, nfree) Fisher matrix of the likelihood in theta */
 };
 
 struct problem {
@@ -86,6 +87,7 @@ static ff_err evaluate(const struct problem *p, struct state *s, ff_ctx *ctx)
     ff_transform_pull(p->transform, &point, gtheta, s->gradient);
     s->value = logp + ff_transform_logprior(p->transform, &point, s->gradient);
     to_v(p->transform, &point, fisher, s->fisher);
+    memcpy(s->information, fisher, sizeof s->information);
     if (!isfinite(s->value)) s->value = -INFINITY;
     return FF_OK;
 }
@@ -137,15 +139,58 @@ static ff_err maximise(const struct problem *p, struct state *best, struct ff_fi
     return FF_OK;
 }
 
-/* Centre and covariance factor from the state at the maximum. */
-static ff_err take_metric(const struct state *best, int n, struct ff_fit *fit, ff_ctx *ctx)
+/* Covariance of theta if neither likelihood nor prior knew of bounds; false when it is not positive definite. */
+static bool boundless_covariance(const struct ff_transform *t, const struct state *best, double *covariance)
 {
+    const int n = t->nfree;
     double lower[FF_MAX_PARS * FF_MAX_PARS];
-    memcpy(fit->centre, best->v, sizeof *fit->centre * (size_t)n);
-    memcpy(lower, best->fisher, sizeof lower);
-    if (!ff_mat_cholesky(lower, n))
+    memcpy(lower, best->information, (size_t)(n * n) * sizeof *lower);
+    for (int f = 0; f < n; f++) {
+        const struct ff_prior *prior = &t->model->par[t->place[f]];
+        const double width = prior->high - prior->low;
+        lower[f * n + f] += prior->kind == FF_PRIOR_UNIFORM ? 12 / (width * width) : 1 / (prior->sd * prior->sd);
+    }
+    if (!ff_mat_cholesky(lower, n)) return false;
+    ff_mat_inverse(lower, n, covariance);
+    return true;
+}
+
+/* c (n, n): S c S^T, S = 1 but for the row of sigma8, which has shear dlnm added. */
+static void shear_covariance(const struct ff_transform *t, const struct ff_transformed *p, double *c)
+{
+    const int n = t->nfree, s = t->sigma8;
+    for (int pass = 0; pass < 2; pass++) { /* rows, then columns */
+        const int along = pass ? n : 1, across = pass ? 1 : n;
+        for (int j = 0; j < n; j++) {
+            double sum = 0;
+            for (int f = 0; f < n; f++) sum += t->shear * p->dlnm[f] * c[f * across + j * along];
+            c[s * across + j * along] += sum;
+        }
+    }
+}
+
+/* Recentres the transform on the state at the maximum, and takes the centre and the covariance factor that a posterior like
+** the new references has: u is N(0, their correlation), wherever the bounds are. */
+static ff_err take_metric(const struct state *best, struct ff_transform *t, struct ff_fit *fit, ff_ctx *ctx)
+{
+    const int n = t->nfree;
+    double covariance[FF_MAX_PARS * FF_MAX_PARS], zero[FF_MAX_PARS] = {0};
+    struct ff_transformed point;
+    if (!boundless_covariance(t, best, covariance))
         return ff_fail(ctx, FF_ENUMERIC, FF_HERE, "the Fisher matrix of the free parameters is not positive definite");
-    ff_mat_inverse(lower, n, fit->factor);
+    ff_transform_at(t, best->v, &point);
+    for (int f = 0; f < n; f++) {
+        fit->mean[f] = point.theta[t->place[f]];
+        fit->sd[f] = sqrt(covariance[f * n + f]);
+    }
+    ff_transform_recentre(t, fit->mean, fit->sd);
+    ff_transform_from_u(t, zero, fit->centre);
+    ff_transform_at(t, fit->centre, &point);
+    double *u = covariance; /* the correlation, then sheared: dv_sigma8 = du_sigma8 + shear sum dlnm du */
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) u[i * n + j] /= fit->sd[i] * fit->sd[j];
+    if (t->sigma8 >= 0) shear_covariance(t, &point, u);
+    memcpy(fit->factor, u, (size_t)(n * n) * sizeof *u);
     if (!ff_mat_cholesky(fit->factor, n))
         return ff_fail(ctx, FF_ENUMERIC, FF_HERE, "the covariance of the free parameters is not positive definite");
     return FF_OK;
@@ -173,7 +218,7 @@ static ff_err start(const struct problem *p, struct state *s, struct ff_fit *fit
         p->engine->tables.why ? p->engine->tables.why : "no covariance");
 }
 
-ff_err ff_fit_marginal(struct ff_engine *e, const struct ff_transform *t, struct ff_fit *fit, ff_ctx *ctx)
+ff_err ff_fit_marginal(struct ff_engine *e, struct ff_transform *t, struct ff_fit *fit, ff_ctx *ctx)
 {
     memset(fit, 0, sizeof *fit);
     fit->converged = t->nfree == 0;
@@ -187,7 +232,7 @@ ff_err ff_fit_marginal(struct ff_engine *e, const struct ff_transform *t, struct
     if (!best || !p.cl || !p.dcl) err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the marginal fit");
     if (!err) err = start(&p, best, fit, ctx);
     if (!err) err = maximise(&p, best, fit, ctx);
-    if (!err) err = take_metric(best, t->nfree, fit, ctx);
+    if (!err) err = take_metric(best, t, fit, ctx);
     if (err) ff_note(ctx, FF_HERE, "while fitting the marginal likelihood for a start");
     free(best);
     free(p.cl);

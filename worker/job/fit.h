@@ -8,14 +8,16 @@
 #include "worker/job/transform.h"
 
 struct ff_fit {
-    double centre[FF_MAX_PARS];               /* (nfree) v at the maximum */
+    double mean[FF_MAX_PARS];   /* (nfree) the maximum, in the units of theta, ... */
+    double sd[FF_MAX_PARS];     /* (nfree) ... and sds around it without bounds: for ff_transform_recentre */
+    double centre[FF_MAX_PARS]; /* (nfree) v at u = 0 of these references */
     double factor[FF_MAX_PARS * FF_MAX_PARS]; /* (nfree, nfree) lower Cholesky factor of the covariance of v */
     int evaluations;                          /* of theta and the marginal likelihood */
     bool converged;
 };
 
-/* The engine has data set and derivatives; its tables are overwritten. A fit that does not converge gives the best point
+/* t has the prior as reference, and is recentred at the end. The engine has data set and derivatives; its tables are overwritten. A fit that does not converge gives the best point
 ** found and its metric; FF_EOUTSIDE when the model is undefined at every point tried, prior centre included. */
-FF_MUST_USE ff_err ff_fit_marginal(struct ff_engine *e, const struct ff_transform *t, struct ff_fit *fit, ff_ctx *ctx);
+FF_MUST_USE ff_err ff_fit_marginal(struct ff_engine *e, struct ff_transform *t, struct ff_fit *fit, ff_ctx *ctx);
 
 #endif

@@ -17,7 +17,7 @@
 #include "worker/job/meter.h"
 #include "worker/job/prior.h"
 
-enum { CHECKPOINT_FORMAT = 1, PREDICTIVE_EVERY = 4 };
+enum { CHECKPOINT_FORMAT = 2, PREDICTIVE_EVERY = 4 };
 /* Mean length of an HMC trajectory. What is standard normal would be independent after a quarter period, pi/2; directions
 ** in which parameters and field move together are slower and set the effective sample size. */
 static const double ROTATION_LENGTH = 2;
@@ -127,6 +127,7 @@ ff_err ff_pchain_init(struct ff_pchain *c, int number, const struct ff_run *run,
     double q[FF_MAX_PARS];
     ff_err err = ff_posterior_init(&c->posterior, job, &run->prepared->shift, data, threads, ctx);
     if (!err) {
+        if (c->posterior.transform.nfree > 0) ff_transform_recentre(&c->posterior.transform, fit->mean, fit->sd);
         c->target = ff_posterior_target(&c->posterior);
         c->nrecord = FF_REC_THETA + c->target.nparam;
         err = allocate(c, ctx);

@@ -48,21 +48,34 @@ static ff_err allocate(struct ff_predictive *p, ff_ctx *ctx)
     return FF_OK;
 }
 
-/* Pixels seen: 1 where the noise is finite (in every component), 0 where masked; (nbins, npix, npix). */
-static float *mask_of(const struct ff_maps *data)
+/* Variance of a pixel, mean over components: infinite where any of them is masked. */
+static double variance_at(const struct ff_maps *data, int bin, long pixel)
 {
     const long n2 = (long)data->npix * data->npix;
-    float *mask = malloc((size_t)(data->nbins * n2) * sizeof *mask);
-    if (!mask) return NULL;
+    double sum = 0;
+    for (int c = 0; c < data->ncomp; c++) {
+        const double sd = data->noise_sd[((long)bin * data->ncomp + c) * n2 + pixel];
+        sum += sd * sd;
+    }
+    return sum / data->ncomp;
+}
+
+/* Inverse variances in units of the bin's largest, 0 where masked; (nbins, npix, npix). Unweighted, a few pixels with hardly a
+** galaxy would make the power of a map, and the noise of one galaxy is not Gaussian. */
+static float *weights_of(const struct ff_maps *data)
+{
+    const long n2 = (long)data->npix * data->npix;
+    float *weight = malloc((size_t)(data->nbins * n2) * sizeof *weight);
+    if (!weight) return NULL;
     for (int b = 0; b < data->nbins; b++) {
+        double least = INFINITY;
+        for (long i = 0; i < n2; i++) least = fmin(least, variance_at(data, b, i));
         for (long i = 0; i < n2; i++) {
-            float seen = 1;
-            for (int c = 0; c < data->ncomp; c++)
-                if (!isfinite(data->noise_sd[((long)b * data->ncomp + c) * n2 + i])) seen = 0;
-            mask[b * n2 + i] = seen;
+            const double variance = variance_at(data, b, i);
+            weight[b * n2 + i] = isfinite(variance) ? (float)(least / variance) : 0;
         }
     }
-    return mask;
+    return weight;
 }
 
 static void powers(const struct ff_predictive *p, const float *map, double *ee, double *bb)
@@ -112,11 +125,11 @@ ff_err ff_predictive_init(struct ff_predictive *p, const struct ff_maps *data, u
     memset(p, 0, sizeof *p);
     p->data = data;
     p->nbands = data->npix / 4 < FF_MAX_BANDS ? (data->npix / 4 > 2 ? data->npix / 4 : 2) : FF_MAX_BANDS;
-    float *mask = mask_of(data);
-    ff_err err = mask ? FF_OK : ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the mask");
-    if (!err) err = ff_spectra_init(&p->spectra, data->nbins, data->npix, data->size_deg, p->nbands, NULL, mask, ctx);
+    float *weight = weights_of(data);
+    ff_err err = weight ? FF_OK : ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the weights of pixels");
+    if (!err) err = ff_spectra_init(&p->spectra, data->nbins, data->npix, data->size_deg, p->nbands, NULL, weight, ctx);
     if (!err) err = allocate(p, ctx);
-    free(mask);
+    free(weight);
     if (err)
         ff_predictive_done(p);
     else

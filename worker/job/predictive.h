@@ -3,6 +3,7 @@
 **   chi2 per bin        sum ((d-m)/s)^2 against its chi-square distribution;
 **   residual bands      band powers (E and B) of d-m against those of fresh noise;
 **   data bands          band powers (E and B) of d against those of m + fresh noise.
+** Band powers are those of maps weighted by inverse variance, 0 where masked.
 ** A p-value is the share of replicas at or above the data; B modes of the data have no signal in the model, so theirs are uniform
 ** when data and noise are what the job says. */
 #ifndef FF_WORKER_JOB_PREDICTIVE_H

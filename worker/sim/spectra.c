@@ -1,5 +1,5 @@
-/* worker/sim/spectra.c - see spectra.h. Power of mode l: |DFT|^2 * pixel area / (N f), f the observed fraction of a pair; E and B of a
-** shear map by the rotation of Kaiser & Squires 1993 (ApJ 404, 441): (E + iB)(l) = (gamma1 + i gamma2)(l) e^{-2 i phi}. */
+/* worker/sim/spectra.c - see spectra.h. Power of mode l: |DFT|^2 * pixel area / (N f), f a pair's mean product of weights; E and B
+** of a shear map by the rotation of Kaiser & Squires 1993 (ApJ 404, 441): (E + iB)(l) = (gamma1 + i gamma2)(l) e^{-2 i phi}. */
 #include "worker/sim/spectra.h"
 
 #include <math.h>

@@ -34,6 +34,16 @@ static struct ff_model model_of(void)
     return m;
 }
 
+/* The prior as reference (0), or normals elsewhere, one close to a bound (1). */
+static struct ff_transform transform_of(const struct ff_model *m, int recentred)
+{
+    static const double MEAN[] = {.3, .047, .97, .85, -1.85, .001}, SD[] = {.04, .005, .06, .05, .2, .02};
+    struct ff_transform t;
+    ff_transform_init(&t, m);
+    if (recentred) ff_transform_recentre(&t, MEAN, SD);
+    return t;
+}
+
 static const double POINTS[][6] = {
     {0, 0, 0, 0, 0, 0}, {.3, -.4, .5, 1.2, -.7, .1}, {-2.5, 1, 2, -3, 2.5, -1}, {3, -3, -2.5, .1, -3, 4}};
 
@@ -43,12 +53,10 @@ static void close_to(const char *what, double got, double expected, double toler
         fail_msg("%s: expected %.12g, got %.12g, tolerance %g", what, expected, got, tolerance);
 }
 
-static void round_trip(void **state)
+static void round_trip_of(int recentred)
 {
-    (void)state;
     const struct ff_model m = model_of();
-    struct ff_transform t;
-    ff_transform_init(&t, &m);
+    const struct ff_transform t = transform_of(&m, recentred);
     assert_int_equal(t.nfree, 6);
     for (size_t k = 0; k < sizeof POINTS / sizeof *POINTS; k++) {
         struct ff_transformed p;
@@ -65,12 +73,16 @@ static void round_trip(void **state)
     }
 }
 
-static void jacobian_matches_differences(void **state)
+static void round_trip(void **state)
 {
     (void)state;
+    for (int recentred = 0; recentred < 2; recentred++) round_trip_of(recentred);
+}
+
+static void jacobian_matches_differences_of(int recentred)
+{
     const struct ff_model m = model_of();
-    struct ff_transform t;
-    ff_transform_init(&t, &m);
+    const struct ff_transform t = transform_of(&m, recentred);
     for (size_t k = 0; k < sizeof POINTS / sizeof *POINTS; k++) {
         struct ff_transformed p, up, down;
         double jacobian[FF_MAX_PARS * FF_MAX_PARS], gtheta[FF_MAX_PARS], v[6];
@@ -98,14 +110,18 @@ static void jacobian_matches_differences(void **state)
     }
 }
 
-/* The density of v is the prior's times |d theta / dv|; it has to be the standard normal of u. */
-static void prior_is_standard_normal(void **state)
+static void jacobian_matches_differences(void **state)
 {
     (void)state;
+    for (int recentred = 0; recentred < 2; recentred++) jacobian_matches_differences_of(recentred);
+}
+
+/* The density of v is the prior's times |d theta / dv|; with the prior as reference it is the standard normal of u. */
+static void prior_keeps_its_mass_of(int recentred)
+{
     const struct ff_model m = model_of();
-    struct ff_transform t;
-    ff_transform_init(&t, &m);
-    double reference = 0;
+    const struct ff_transform t = transform_of(&m, recentred);
+    double reference = 0, standard = 0;
     for (size_t k = 0; k < sizeof POINTS / sizeof *POINTS; k++) {
         struct ff_transformed p;
         double gv[FF_MAX_PARS] = {0}, slope, sum = 0;
@@ -115,17 +131,24 @@ static void prior_is_standard_normal(void **state)
             const int par = t.place[f];
             sum += ff_prior_logp(&m.par[par], p.theta[par], &slope) + log(p.dxdu[f]);
         }
-        if (k == 0) reference = sum - logp;
+        double normal = 0;
+        for (int f = 0; f < 6; f++) normal -= 0.5 * p.u[f] * p.u[f];
+        if (k == 0) reference = sum - logp, standard = normal - logp;
+        if (!recentred) close_to("standard normal", normal - logp, standard, 1e-8 * (1 + fabs(normal)));
         close_to("log prior up to a constant", sum - logp, reference, 1e-8 * (1 + fabs(sum)));
     }
 }
 
-static void prior_gradient_matches_differences(void **state)
+static void prior_keeps_its_mass(void **state)
 {
     (void)state;
+    for (int recentred = 0; recentred < 2; recentred++) prior_keeps_its_mass_of(recentred);
+}
+
+static void prior_gradient_matches_differences_of(int recentred)
+{
     const struct ff_model m = model_of();
-    struct ff_transform t;
-    ff_transform_init(&t, &m);
+    const struct ff_transform t = transform_of(&m, recentred);
     struct ff_transformed p;
     double gv[FF_MAX_PARS] = {0}, scratch[FF_MAX_PARS] = {0}, v[6];
     ff_transform_at(&t, POINTS[1], &p);
@@ -141,6 +164,12 @@ static void prior_gradient_matches_differences(void **state)
         const double down = ff_transform_logprior(&t, &p, scratch);
         close_to("d log prior / d v", gv[j], (up - down) / (2 * h), 1e-7);
     }
+}
+
+static void prior_gradient_matches_differences(void **state)
+{
+    (void)state;
+    for (int recentred = 0; recentred < 2; recentred++) prior_gradient_matches_differences_of(recentred);
 }
 
 /* Lines of constant S8 are lines of constant v_sigma8 as long as sigma8's own coordinate is linear in its logarithm. */
@@ -167,10 +196,8 @@ static void shear_follows_s8(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),
-        cmocka_unit_test(jacobian_matches_differences),
-        cmocka_unit_test(prior_is_standard_normal),
-        cmocka_unit_test(prior_gradient_matches_differences),
+        cmocka_unit_test(round_trip),           cmocka_unit_test(jacobian_matches_differences),
+        cmocka_unit_test(prior_keeps_its_mass), cmocka_unit_test(prior_gradient_matches_differences),
         cmocka_unit_test(shear_follows_s8),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
