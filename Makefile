@@ -19,7 +19,7 @@ HDF5 = hdf5-openmpi
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PC) --cflags $(PKGS) $(HDF5) 2>/dev/null))
 LIBS := -lhdf5_openmpi_hl $(shell $(PC) --libs $(HDF5) $(PKGS) 2>/dev/null) -lfftw3f -lfftw3 -lm -lpthread
 
-# Rooms, from the bottom up; a room may use those before it as the rules of docs/testing.md say (make lint checks).
+# Rooms, from the bottom up; a room may use those before it as the rules of docs/architecture.md say (make lint checks).
 ROOMS = common files worker/core worker/theta worker/sim worker/sample worker/io worker/job client/ffctl
 lib = $(BUILD)/lib/libff_$(subst /,_,$(1)).a
 

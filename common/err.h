@@ -28,8 +28,10 @@ struct ff_frame {
 
 typedef struct ff_ctx {
     ff_err code;
-    char message[FF_MESSAGE_SIZE]; /* one sentence: what is wrong, where, what is allowed */
-    char pointer[FF_POINTER_SIZE]; /* JSON pointer into the job, "" when the error is not about the job */
+    char message[FF_MESSAGE_SIZE]; /* one sentence: what is wrong, what is allowed */
+    char pointer
+        [FF_POINTER_SIZE]; /* JSON pointer into the job, or the word of the command line it is about; "": neither.
+                                    ** Printed beside the message, which does not repeat it */
     int nframes;
     struct ff_frame frames[FF_MAX_FRAMES]; /* innermost first */
 } ff_ctx;

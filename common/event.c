@@ -60,9 +60,19 @@ void ff_emit_log(const struct ff_sink *sink, const char *task, const char *level
     hand_over(sink, task, json_pack("{ss so so}", "type", "log", "level", text(level), "message", text(message)));
 }
 
-void ff_emit_end(const struct ff_sink *sink, const char *state, const char *message)
+json_t *ff_problem(const ff_ctx *ctx)
 {
-    hand_over(sink, NULL, json_pack("{ss so so}", "type", "end", "state", text(state), "message", text(message)));
+    return json_pack("{ss ss si so so si}", "type", ff_code_slug(ctx->code), "title", ff_code_title(ctx->code),
+                     "status", ff_code_http(ctx->code), "detail", text(ctx->message), "pointer", text(ctx->pointer),
+                     "exit_code", ff_code_exit(ctx->code));
+}
+
+void ff_emit_end(const struct ff_sink *sink, const char *state, const char *message, const ff_ctx *why)
+{
+    json_t *event = json_pack("{ss so so}", "type", "end", "state", text(state), "message", text(message));
+    json_t *problem = event && why ? ff_problem(why) : NULL;
+    if (problem) json_object_set_new(event, "error", problem);
+    hand_over(sink, NULL, event);
 }
 
 void ff_emit_sample(const struct ff_sink *sink, const char *task, long number_, int chain, long draw, int warmup,

@@ -1,14 +1,19 @@
-/* common/event.h - the events of a running job (docs: contract 4.5) and where they go.
+/* common/event.h - the events of a running job (docs/events.md) and where they go.
 ** A task emits events without knowing who asked for it; the sink stamps "seq", "time" and "attempt". */
 #ifndef FF_COMMON_EVENT_H
 #define FF_COMMON_EVENT_H
 
 #include <jansson.h>
 
+#include "common/err.h"
+
 struct ff_sink {
     void *self;
     void (*emit)(void *self, const char *task, json_t *event); /* takes the reference of event */
 };
+
+/* An error as a JSON object: type, title, status, detail, pointer, exit_code; NULL: no memory. */
+json_t *ff_problem(const ff_ctx *ctx);
 
 struct ff_progress {
     long done, total;
@@ -22,7 +27,8 @@ void ff_emit_state(const struct ff_sink *sink, const char *task, const char *sta
                    const char *message);
 void ff_emit_progress(const struct ff_sink *sink, const char *task, const struct ff_progress *progress);
 void ff_emit_log(const struct ff_sink *sink, const char *task, const char *level, const char *message);
-void ff_emit_end(const struct ff_sink *sink, const char *state, const char *message);
+/* The last event. why: the error of a job that did not succeed, or NULL. */
+void ff_emit_end(const struct ff_sink *sink, const char *state, const char *message, const ff_ctx *why);
 /* A posterior sample; `parameters` and `stats` are taken. */
 void ff_emit_sample(const struct ff_sink *sink, const char *task, long number, int chain, long draw, int warmup,
                     double lp, json_t *parameters, json_t *stats);

@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "common/model.h"
 
-enum ff_kind { FF_SIMULATE, FF_DRAWS, FF_POSTERIOR, FF_IMPLICIT, FF_SPECTRUM, FF_COMPARE, FF_NKINDS };
+enum ff_kind { FF_SIMULATE, FF_DRAWS, FF_POSTERIOR, FF_IMPLICIT, FF_SPECTRUM, FF_COMPARE };
 enum ff_data_kind { FF_DATA_NONE, FF_DATA_MOCK, FF_DATA_SET };
 enum ff_job_algorithm { FF_JOB_NUTS, FF_JOB_HMC, FF_JOB_MCLMC };
 enum ff_job_integrator { FF_JOB_ROTATION, FF_JOB_LEAPFROG };
@@ -66,11 +66,8 @@ struct ff_sampler {
     int every; /* of the thinned fields */
 };
 
-struct ff_resources {
-    int ranks, threads; /* threads 0: as many as cores */
-    char pool[64];
-    int priority;
-    double walltime_s;
+struct ff_resources { /* ranks, pool, priority and walltime: one value each in this build */
+    int threads;      /* 0: as many as cores */
 };
 
 struct ff_job {

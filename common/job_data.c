@@ -1,4 +1,4 @@
-/* common/job_data.c - "data" of a job: a dataset, or a mock made from stated parameters (contract 4.2). */
+/* common/job_data.c - "data" of a job: a dataset, or a mock made from stated parameters (docs/job.md). */
 #include "common/job_parts.h"
 
 static void read_mock(struct ff_scope *data, struct ff_job *job)

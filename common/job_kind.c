@@ -1,4 +1,4 @@
-/* common/job_kind.c - the members that each kind of job has of its own, and "resources" (contract 4.2). */
+/* common/job_kind.c - the members that each kind of job has of its own, and "resources" (docs/job.md). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,37 +79,29 @@ void ff_job_read_kind(struct ff_scope *root, struct ff_job *job)
     }
 }
 
-/* "90s", "30m", "1h", "2d" to seconds; -1 when it is none of them. */
-static double walltime_seconds(const char *text)
+/* A member that only a server knows what to do with: its default, or refused. */
+static void read_text_of_server(struct ff_scope *scope, const char *key, const char *only)
 {
-    static const struct {
-        char unit;
-        double seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    size_t digits = strspn(text, "0123456789");
-    if (digits < 1 || digits > 9 || strlen(text) != digits + 1) return -1;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (text[digits] == units[i].unit) return (double)strtol(text, NULL, 10) * units[i].seconds;
-    }
-    return -1;
+    char text[64];
+    ff_read_text(scope, key, text, sizeof text, only);
+    if (strcmp(text, only) != 0)
+        ff_scope_fail(scope, key, FF_ENOTBUILT, FF_HERE,
+                      "\"%s\": a %s is for a server, which is not in this build; allowed: \"%s\"", text, key, only);
 }
 
 void ff_job_read_resources(struct ff_scope *root, struct ff_resources *resources)
 {
     struct ff_scope scope;
-    char walltime[16];
     ff_scope_object(&scope, root, "resources");
-    resources->ranks = (int)ff_read_integer(&scope, "ranks", 1, 1 << 20, 1);
-    if (resources->ranks > 1)
-        ff_scope_fail(&scope, "ranks", FF_ENOTBUILT, FF_HERE, "%d ranks are not in this build; allowed: 1",
-                      resources->ranks);
+    const int64_t ranks = ff_read_integer(&scope, "ranks", 1, 1 << 20, 1);
+    if (ranks > 1)
+        ff_scope_fail(&scope, "ranks", FF_ENOTBUILT, FF_HERE, "%d ranks are not in this build; allowed: 1", (int)ranks);
     resources->threads = (int)ff_read_integer(&scope, "threads", 0, 1024, 0);
-    ff_read_text(&scope, "pool", resources->pool, sizeof resources->pool, "default");
-    resources->priority = (int)ff_read_integer(&scope, "priority", -1000, 1000, 0);
-    ff_read_text(&scope, "walltime", walltime, sizeof walltime, "1h");
-    resources->walltime_s = walltime_seconds(walltime);
-    if (!(resources->walltime_s > 0 && resources->walltime_s <= 366 * 86400.))
-        ff_scope_fail(&scope, "walltime", FF_EBADJOB, FF_HERE,
-                      "\"%s\" is no time; allowed: a whole number and s, m, h or d, up to \"366d\"", walltime);
+    read_text_of_server(&scope, "pool", "default");
+    const int64_t priority = ff_read_integer(&scope, "priority", -1000, 1000, 0);
+    if (priority != 0)
+        ff_scope_fail(&scope, "priority", FF_ENOTBUILT, FF_HERE,
+                      "%d: a priority is for a server, which is not in this build; allowed: 0", (int)priority);
+    read_text_of_server(&scope, "walltime", "1h");
     ff_scope_close(&scope);
 }

@@ -1,4 +1,4 @@
-/* common/job_model.c - "model" of a job: simulator, field, observable, log-normal shifts (contract 4.2). */
+/* common/job_model.c - "model" of a job: simulator, field, observable, log-normal shifts (docs/job.md). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,7 +73,7 @@ static void read_shift(struct ff_scope *lognormal, struct ff_model *model)
         int n = ff_scope_list(&list, lognormal, "shift", model->sources.nbins, model->sources.nbins);
         model->shift_kind = FF_SHIFT_NUMBERS;
         for (int i = 0; i < n; i++)
-            model->shift_numbers[i] = ff_read_element(&list, i, (struct ff_range){0, 1e6, true, false});
+            model->shift_numbers[i] = ff_read_element(&list, i, (struct ff_range){0, 10, true, false});
     } else if (json_is_object(shift)) {
         struct ff_scope table;
         ff_scope_object(&table, lognormal, "shift");
@@ -84,6 +84,15 @@ static void read_shift(struct ff_scope *lognormal, struct ff_model *model)
         static const struct ff_choice words[] = {{"perturbation", FF_SHIFT_PERTURBATION, false}, {NULL, 0, false}};
         model->shift_kind = (enum ff_shift_kind)ff_read_choice(lognormal, "shift", words, "perturbation");
     }
+}
+
+static void read_lognormal(struct ff_scope *scope, struct ff_model *model)
+{
+    struct ff_scope lognormal;
+    ff_scope_object(&lognormal, scope, "lognormal");
+    read_shift(&lognormal, model);
+    model->variance = (enum ff_variance)ff_read_choice(&lognormal, "variance", variances, "theory");
+    ff_scope_close(&lognormal);
 }
 
 static void read_members(struct ff_scope *scope, struct ff_model *model)
@@ -101,14 +110,23 @@ static void read_members(struct ff_scope *scope, struct ff_model *model)
     model->observable = (enum ff_observable)ff_read_choice(scope, "observable", observables, "convergence");
     read_l_max(scope, model);
     ff_job_read_priors(scope, model);
-    struct ff_scope lognormal;
-    ff_scope_object(&lognormal, scope, "lognormal");
-    read_shift(&lognormal, model);
-    model->variance = (enum ff_variance)ff_read_choice(&lognormal, "variance", variances, "theory");
-    ff_scope_close(&lognormal);
+    if (model->simulator == FF_SIM_LOGNORMAL) read_lognormal(scope, model);
     model->power = (enum ff_power)ff_read_choice(scope, "power", powers, "halofit");
     ff_refuse_unbuilt(scope, "lpt");
     ff_refuse_unbuilt(scope, "pm");
+}
+
+/* Another simulator has no use for "lognormal": a preset's is left out, the job's own is refused. */
+static void drop_lognormal(struct ff_scope *scope, json_t *merged, const json_t *raw)
+{
+    const char *simulator = json_string_value(json_object_get(merged, "simulator"));
+    if (!simulator || strcmp(simulator, "gaussian") != 0) return;
+    const json_t *own = json_object_get(raw, "lognormal");
+    if (own && !(json_is_object(own) && json_object_size(own) == 0))
+        ff_scope_fail(scope, "lognormal", FF_EBADJOB, FF_HERE,
+                      "the simulator gaussian has no log-normal shift or variance; allowed: nothing, or \"simulator\": "
+                      "\"lognormal\"");
+    json_object_del(merged, "lognormal");
 }
 
 void ff_job_read_model(struct ff_scope *root, struct ff_model *model)
@@ -122,6 +140,7 @@ void ff_job_read_model(struct ff_scope *root, struct ff_model *model)
         if (ff_failed(root)) return;
     }
     ff_scope_object_from(&scope, root, "model", merged ? merged : raw);
+    drop_lognormal(&scope, merged, raw);
     read_members(&scope, model);
     ff_scope_close(&scope);
     json_decref(merged);

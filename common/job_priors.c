@@ -1,4 +1,4 @@
-/* common/job_priors.c - "parameters" of a model: each a number, a (cut) normal or a uniform prior (contract 4.2). */
+/* common/job_priors.c - "parameters" of a model: each a number, a (cut) normal or a uniform prior (docs/job.md). */
 #include <math.h>
 
 #include "common/job_parts.h"

@@ -1,4 +1,4 @@
-/* common/job_sampler.c - "sampler" of a posterior job (contract 4.2). */
+/* common/job_sampler.c - "sampler" of a posterior job (docs/job.md). */
 #include <math.h>
 
 #include "common/job_parts.h"

@@ -1,4 +1,4 @@
-/* common/job_sources.c - "sources" of a model: how the galaxies of each bin are spread in redshift (contract 4.2). */
+/* common/job_sources.c - "sources" of a model: how the galaxies of each bin are spread in redshift (docs/job.md). */
 #include <math.h>
 
 #include "common/job_parts.h"

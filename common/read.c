@@ -42,7 +42,7 @@ void ff_scope_fail(struct ff_scope *s, const char *key, ff_err code, const char 
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    s->reader->err = ff_fail_at(s->reader->ctx, code, pointer, file, line, "%s: %s", *pointer ? pointer : "job", text);
+    s->reader->err = ff_fail_at(s->reader->ctx, code, pointer, file, line, "%s%s", *pointer ? "" : "job: ", text);
 }
 
 /* Is `key` one of the words of "a, b, c"? */
@@ -79,7 +79,7 @@ void ff_scope_keep(struct ff_scope *s, const char *key, const json_t *value)
     ff_scope_keep_new(s, key, json_incref((json_t *)value));
 }
 
-const char *ff_type_name(const json_t *value)
+static const char *type_name(const json_t *value)
 {
     switch (json_typeof(value)) {
     case JSON_OBJECT:
@@ -106,7 +106,7 @@ void ff_fail_missing(struct ff_scope *s, const char *key, const char *what)
 
 void ff_fail_type(struct ff_scope *s, const char *key, const json_t *value, const char *what)
 {
-    ff_scope_fail(s, key, FF_EBADJOB, FF_HERE, "%s stands here; allowed: %s", ff_type_name(value), what);
+    ff_scope_fail(s, key, FF_EBADJOB, FF_HERE, "%s stands here; allowed: %s", type_name(value), what);
 }
 
 void ff_scope_root(struct ff_scope *s, struct ff_reader *reader, const json_t *in, json_t *out)

@@ -11,7 +11,7 @@
 #include "client/ffctl/complain.h"
 #include "client/ffctl/help.h"
 
-/* Commands that need a server: named, so that they are refused for what they are. */
+/* Commands of the contract that are not in this build: named, so that they are refused for what they are. */
 static const struct ff_command submit = {.name = "submit", .summary = "send a job to a server"};
 static const struct ff_command ls = {.name = "ls", .summary = "list jobs of a server"};
 static const struct ff_command get = {.name = "get", .summary = "show one job of a server"};
@@ -107,6 +107,9 @@ static void look_around(struct ff_cli *cli, const struct common *common)
 /* The nearest known command, for one that does not exist. */
 static ff_err no_such_command(const char *name, ff_ctx *ctx)
 {
+    if (name[0] == '-')
+        return ff_fail(ctx, FF_EUSAGE, FF_HERE,
+                       "'%s' stands before the command; only --json, --no-color, --help and --version may", name);
     const char *names[sizeof table / sizeof *table];
     size_t n = 0;
     for (const struct ff_command *const *c = table; *c; c++) names[n++] = (*c)->name;
@@ -124,24 +127,26 @@ static ff_err count_args(const struct ff_command *command, int nargs, ff_ctx *ct
                    command->usage);
 }
 
-static int run_command(struct ff_cli *cli, const struct ff_command *command, int argc, char **argv)
+static const struct ff_option common_options[] = {
+    {"json", 0, FF_OPTION_FLAG, offsetof(struct common, json), .help = "machine output: JSON on stdout"},
+    {"no-color", 0, FF_OPTION_FLAG, offsetof(struct common, no_color), .help = "no colours"},
+    {"help", 'h', FF_OPTION_FLAG, offsetof(struct common, help), .help = "this help"},
+    {0}};
+
+/* `common`: what stood before the command. */
+static int run_command(struct ff_cli *cli, const struct ff_command *command, struct common *common, int argc,
+                       char **argv)
 {
-    static const struct ff_option common_options[] = {
-        {"json", 0, FF_OPTION_FLAG, offsetof(struct common, json), .help = "machine output: JSON on stdout"},
-        {"no-color", 0, FF_OPTION_FLAG, offsetof(struct common, no_color), .help = "no colours"},
-        {"help", 'h', FF_OPTION_FLAG, offsetof(struct common, help), .help = "this help"},
-        {0}};
-    struct common common = {0};
     const char *args[FF_MAX_ARGS];
     int nargs = 0, code = 0;
     void *values = calloc(1, command->size + 1);
     ff_err err = values ? FF_OK : ff_fail(&cli->ctx, FF_ENOMEM, FF_HERE, "no memory for the options");
     if (!err && command->defaults) memcpy(values, command->defaults, command->size);
     if (!err) {
-        err = ff_options_read(command->options, values, common_options, &common, argc, argv, args, &nargs, &cli->ctx);
+        err = ff_options_read(command->options, values, common_options, common, argc, argv, args, &nargs, &cli->ctx);
     }
-    look_around(cli, &common);
-    if (!err && common.help) {
+    look_around(cli, common);
+    if (!err && common->help) {
         code = ff_help_command(cli, command);
     } else {
         if (!err) err = count_args(command, nargs, &cli->ctx);
@@ -149,6 +154,35 @@ static int run_command(struct ff_cli *cli, const struct ff_command *command, int
     }
     free(values);
     return code;
+}
+
+/* Its own options are unknown; the common ones are found among them. */
+static int refuse_command(struct ff_cli *cli, const struct ff_command *command, struct common *common, int argc,
+                          char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        common->json |= strcmp(argv[i], "--json") == 0;
+        common->no_color |= strcmp(argv[i], "--no-color") == 0;
+        common->help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+    }
+    look_around(cli, common);
+    if (common->help) return ff_help_command(cli, command);
+    ff_fail_at(&cli->ctx, FF_ENOTBUILT, command->name, FF_HERE, "'%s' (%s) is not in this build", command->name,
+               command->summary);
+    return ff_cli_failed(cli);
+}
+
+/* The common options that stand before the command; returns how many. */
+static int take_common(struct common *common, int argc, char **argv)
+{
+    int n = 0;
+    for (; n < argc; n++) {
+        bool json = strcmp(argv[n], "--json") == 0, no_color = strcmp(argv[n], "--no-color") == 0;
+        if (!json && !no_color) break;
+        common->json |= json;
+        common->no_color |= no_color;
+    }
+    return n;
 }
 
 /* What was printed may still wait in a buffer for a disk that is full. */
@@ -165,26 +199,28 @@ static int flush(struct ff_cli *cli, int code)
 int ff_cli_main(int argc, char **argv)
 {
     struct ff_cli cli = {0};
-    look_around(&cli, &(struct common){0});
-    if (argc < 2) {
+    struct common common = {0};
+    const int at = 1 + take_common(&common, argc - 1, argv + 1);
+    look_around(&cli, &common);
+    if (at >= argc) {
         ff_help_print_all(stderr);
         return ff_code_exit(FF_EUSAGE);
     }
-    const char *name = argv[1];
+    const char *name = argv[at];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
     if (strcmp(name, "--version") == 0) name = "version";
     const struct ff_command *command = ff_command_find(name);
+    const bool built = command && command->run;
     int code;
-    if (command && command->run) {
-        code = run_command(&cli, command, argc - 2, argv + 2);
+    if (built) {
+        code = run_command(&cli, command, &common, argc - at - 1, argv + at + 1);
+    } else if (command) {
+        code = refuse_command(&cli, command, &common, argc - at - 1, argv + at + 1);
     } else {
-        for (int i = 2; i < argc; i++) cli.json |= strcmp(argv[i], "--json") == 0;
-        ff_err err = command ? ff_fail(&cli.ctx, FF_ENOTBUILT, FF_HERE, "'%s' (%s) is not in this build", command->name,
-                                       command->summary)
-                             : no_such_command(name, &cli.ctx);
-        code = ff_code_exit(err);
+        for (int i = at + 1; i < argc; i++) cli.json |= strcmp(argv[i], "--json") == 0;
+        code = ff_code_exit(no_such_command(name, &cli.ctx));
     }
     code = flush(&cli, code);
-    if (cli.ctx.code) ff_complain(&cli, command && command->run ? command->name : NULL);
+    if (cli.ctx.code) ff_complain(&cli, code, built ? command->name : NULL);
     return code;
 }

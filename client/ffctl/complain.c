@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/event.h"
+
 static void advise(char *out, size_t size, ff_err code, const char *command)
 {
     switch (code) {
@@ -43,24 +45,27 @@ static void advise(char *out, size_t size, ff_err code, const char *command)
     }
 }
 
-static void complain_json(const ff_ctx *ctx, const char *advice)
+static void complain_json(const ff_ctx *ctx, int exit_code, const char *advice)
 {
-    json_t *error = json_pack("{ss ss si ss ss si ss}", "type", ff_code_slug(ctx->code), "title",
-                              ff_code_title(ctx->code), "status", ff_code_http(ctx->code), "detail", ctx->message,
-                              "pointer", ctx->pointer, "exit_code", ff_code_exit(ctx->code), "next", advice);
-    if (error) json_dumpf(error, stderr, JSON_COMPACT);
-    if (!error) fprintf(stderr, "{\"type\":\"%s\",\"detail\":null}", ff_code_slug(ctx->code));
+    json_t *error = ff_problem(ctx);
+    if (error) {
+        json_object_set_new(error, "exit_code", json_integer(exit_code));
+        json_object_set_new(error, "next", json_string(advice));
+        json_dumpf(error, stderr, JSON_COMPACT);
+    } else {
+        fprintf(stderr, "{\"type\":\"%s\",\"detail\":null}", ff_code_slug(ctx->code));
+    }
     fputc('\n', stderr);
     json_decref(error);
 }
 
-void ff_complain(const struct ff_cli *cli, const char *command)
+void ff_complain(const struct ff_cli *cli, int exit_code, const char *command)
 {
     const ff_ctx *ctx = &cli->ctx;
     char advice[160];
     advise(advice, sizeof advice, ctx->code, command);
     if (cli->json) {
-        complain_json(ctx, advice);
+        complain_json(ctx, exit_code, advice);
         return;
     }
     const char *red = cli->colour_err ? "\033[31;1m" : "", *plain = cli->colour_err ? "\033[0m" : "";

@@ -11,8 +11,8 @@ static int describe(struct ff_cli *cli, const void *values, const char *const *a
     (void)nargs;
     const char *path = args[0];
     if (strncmp(path, "job_", 4) == 0 && access(path, F_OK) != 0) {
-        ff_fail(&cli->ctx, FF_ENOTBUILT, FF_HERE, "'%s' is a job of a server; describing those is not in this build",
-                path);
+        ff_fail_at(&cli->ctx, FF_ENOTBUILT, path, FF_HERE,
+                   "'%s' is a job of a server; describing those is not in this build", path);
         return ff_cli_failed(cli);
     }
     json_t *summary;

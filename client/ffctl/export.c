@@ -59,8 +59,8 @@ static ff_err write_format(const struct values *v, const struct ff_export *e, ff
         if (!formats[i].array) return ff_fail(ctx, FF_EUSAGE, FF_HERE, "--format %s takes no --map", v->format);
         return formats[i].array(e, ctx);
     }
-    return ff_fail(ctx, FF_ENOTBUILT, FF_HERE,
-                   "--format %s is not in this build; npy, getdist, fits, png and corner are", v->format);
+    return ff_fail_at(ctx, FF_ENOTBUILT, "--format", FF_HERE,
+                      "--format %s is not in this build; npy, getdist, fits, png and corner are", v->format);
 }
 
 static void print_report(const json_t *report)
@@ -81,8 +81,8 @@ static int export(struct ff_cli *cli, const void *values, const char *const *arg
     const struct values *v = values;
     ff_err err = check(v, &cli->ctx);
     if (!err && strncmp(args[0], "job_", 4) == 0 && access(args[0], F_OK) != 0) {
-        err = ff_fail(&cli->ctx, FF_ENOTBUILT, FF_HERE,
-                      "'%s' is a job of a server; exporting those is not in this build", args[0]);
+        err = ff_fail_at(&cli->ctx, FF_ENOTBUILT, args[0], FF_HERE,
+                         "'%s' is a job of a server; exporting those is not in this build", args[0]);
     }
     if (err) return ff_cli_failed(cli);
     json_t *report = json_pack("{ss s[]}", "format", v->format, "files");

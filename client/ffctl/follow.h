@@ -1,4 +1,4 @@
-/* client/ffctl/follow.h - the events of a running job (docs: contract 4.5) for people: a bar that is redrawn on a terminal,
+/* client/ffctl/follow.h - the events of a running job (docs/events.md) for people: a bar that is redrawn on a terminal,
 ** lines elsewhere; all on stderr. */
 #ifndef FF_CLIENT_FOLLOW_H
 #define FF_CLIENT_FOLLOW_H

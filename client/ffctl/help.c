@@ -63,7 +63,7 @@ void ff_help_print_all(FILE *out)
             "  ffctl describe lsst-y10-small.h5          parameters, convergence, cost\n",
             ff_version());
     print_group(out, "Commands", true);
-    print_group(out, "Need a server, not in this build", false);
+    print_group(out, "Not in this build", false);
     fputs("\n'ffctl help COMMAND' shows one with examples, 'ffctl help exit-codes' what it returns.\n"
           "Every command takes --json, --no-color and --help.\n",
           out);
@@ -104,7 +104,7 @@ int ff_help_command(struct ff_cli *cli, const struct ff_command *command)
     if (cli->json) return ff_cli_json(cli, command_object(command));
     printf("ffctl %s: %s\n", command->name, command->summary);
     if (!command->run) {
-        puts("\nThis command needs a server and is not in this build.");
+        puts("\nThis command is not in this build.");
         return 0;
     }
     printf("\nExamples\n%s\nUsage\n  ffctl %s %s\n", command->examples, command->name, command->usage);

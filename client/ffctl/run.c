@@ -78,11 +78,16 @@ static void compose(struct command_line *line, const struct values *v, const cha
     if (v->resume) push(line, "--resume", NULL);
 }
 
+enum { WORDS_SIZE = 4096 };
+
 /* What the listener needs. */
 struct session {
     struct ff_cli *cli;
     struct ff_follow follow;
     bool stopping;
+    json_t *error;          /* "error" of the end event, NULL: none */
+    char words[WORDS_SIZE]; /* with --json: the worker's words, the first of them */
+    size_t nwords;
 };
 
 static void on_line(void *self, const char *line, size_t size)
@@ -96,14 +101,23 @@ static void on_line(void *self, const char *line, size_t size)
     ff_ctx ignored = {0};
     if (ff_json_parse(&event, line, size, &ignored)) return; /* not an event: shown above if anybody wants it */
     if (!s->cli->json) ff_follow_event(&s->follow, event);
+    json_t *error = json_object_get(event, "error");
+    if (json_is_object(error) && !s->error) s->error = json_incref(error);
     json_decref(event);
 }
 
-/* The worker's own words; when we asked it to stop, ours say the same. */
+/* The worker's own words: shown to people, kept for programs, which get them as a problem (tell_program). When we asked
+** it to stop, ours say the same. */
 static void on_words(void *self, const char *bytes, size_t size)
 {
     struct session *s = self;
     if (s->stopping) return;
+    if (s->cli->json) {
+        size_t n = size < WORDS_SIZE - s->nwords ? size : WORDS_SIZE - s->nwords;
+        memcpy(s->words + s->nwords, bytes, n);
+        s->nwords += n;
+        return;
+    }
     ff_follow_clear(&s->follow);
     fwrite(bytes, 1, size, stderr);
 }
@@ -113,6 +127,7 @@ static void on_stopping(void *self, bool again)
     struct session *s = self;
     ff_follow_clear(&s->follow);
     s->stopping = true;
+    if (s->cli->json) return; /* it is told at the end */
     fputs(again ? "\nkilling the worker; what came after its last checkpoint is lost\n"
                 : "\nstopping: the worker writes a checkpoint (again: kill it without one)\n",
           stderr);
@@ -142,23 +157,72 @@ static int show_result(struct ff_cli *cli, const char *out, enum ff_kind kind)
     return 0;
 }
 
+/* The error called `slug`, else the first that gives `exit_code`, else FF_EBUG. */
+static ff_err error_called(const char *slug, int exit_code)
+{
+    for (ff_err e = FF_OK + 1; slug && e < FF_NCODES; e++) {
+        if (strcmp(ff_code_slug(e), slug) == 0) return e;
+    }
+    for (ff_err e = FF_OK + 1; e < FF_NCODES; e++) {
+        if (ff_code_exit(e) == exit_code) return e;
+    }
+    return FF_EBUG;
+}
+
+/* The worker's error becomes ours, to be printed as any other: what its end event says, else its words. */
+static void adopt_error(struct session *s, int code)
+{
+    const char *detail = json_string_value(json_object_get(s->error, "detail"));
+    const char *pointer = json_string_value(json_object_get(s->error, "pointer"));
+    const ff_err err = error_called(json_string_value(json_object_get(s->error, "type")), code);
+    for (size_t i = 0; i < s->nwords; i++) {
+        if (s->words[i] == '\n') s->words[i] = ' ';
+    }
+    if (detail) {
+        ff_fail_at(&s->cli->ctx, err, pointer ? pointer : "", FF_HERE, "%s", detail);
+    } else if (s->nwords > 0) {
+        ff_fail(&s->cli->ctx, err, FF_HERE, "%.*s", (int)s->nwords, s->words);
+    } else {
+        ff_fail(&s->cli->ctx, err, FF_HERE, "the worker ended with exit code %d", code);
+    }
+}
+
+/* What became of a run that did not succeed, in a sentence for people or as a problem for programs. */
+static void say(struct session *s, ff_err err, const char *what, const char *job, const char *out)
+{
+    if (s->cli->json) {
+        ff_fail(&s->cli->ctx, err, FF_HERE, "%s; go on with: ffctl run %s -o %s --resume", what, job, out);
+    } else {
+        fprintf(stderr, "%s; go on with:\n  ffctl run %s -o %s --resume\n", what, job, out);
+    }
+}
+
+static void say_crashed(struct session *s, int number, const char *job, const char *out)
+{
+    char what[160];
+    snprintf(what, sizeof what, "%sthe worker crashed (%s)%s", s->cli->json ? "" : "ffctl: ", strsignal(number),
+             number == SIGKILL ? ", perhaps for lack of memory" : "");
+    say(s, FF_ECRASHED, what, job, out);
+}
+
 /* Exit code of a run whose worker is gone, after saying what happened. */
 static int conclude(struct session *s, const struct ff_worker *worker, const char *job, const char *out,
                     enum ff_kind kind)
 {
     int status = worker->status, code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_JOB_FAILED;
-    if (code == 0) return show_result(s->cli, out, kind);
+    if (code == 0) {
+        fwrite(s->words, 1, s->nwords, stderr);
+        return show_result(s->cli, out, kind);
+    }
     if (worker->stopped) {
-        fprintf(stderr, "stopped%s; go on with:\n  ffctl run %s -o %s --resume\n",
-                worker->killed ? " without a new checkpoint" : "", job, out);
+        say(s, FF_EINTERRUPTED, worker->killed ? "stopped without a new checkpoint" : "stopped", job, out);
         return worker->stopped == SIGINT ? 130 : 143;
     }
     if (WIFSIGNALED(status)) {
-        fprintf(
-            stderr,
-            "ffctl: the worker crashed (%s)%s; go on from its last checkpoint with:\n  ffctl run %s -o %s --resume\n",
-            strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? ", perhaps for lack of memory" : "", job, out);
-    } else if (!s->cli->json) {
+        say_crashed(s, WTERMSIG(status), job, out);
+    } else if (s->cli->json) {
+        adopt_error(s, code);
+    } else {
         const char *state = code == EXIT_REFUSED ? "was refused"
                             : s->follow.state[0] ? s->follow.state
                                                  : "did not succeed";
@@ -185,7 +249,9 @@ static int run_worker(struct ff_cli *cli, const struct values *v, const char *jo
     ff_follow_clear(&session.follow);
     ff_signals_release(&signals);
     free(program);
-    return err ? ff_cli_failed(cli) : conclude(&session, &worker, job, out, kind);
+    const int code = err ? ff_cli_failed(cli) : conclude(&session, &worker, job, out, kind);
+    json_decref(session.error);
+    return code;
 }
 
 static int run(struct ff_cli *cli, const void *values, const char *const *args, int nargs)

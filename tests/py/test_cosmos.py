@@ -97,6 +97,9 @@ def unlikely_ratio(path, template, noise, chance):
 
 
 def test_nulls_cover_zero_signal(nulls, signal):
+    """By the amplitude of band powers, which noise scatters to both sides of zero. An inferred amplitude (only m_1
+    free) cannot stand here: m_1 >= -1 leaves it no sign, so that no signal is the edge of its prior, where intervals
+    of highest density need not cover as often as they say; and 21 such chains take minutes."""
     with h5py.File(signal) as f:
         template = f["posterior_predictive/e_mean"][0]
     noise = noise_power(nulls)

@@ -40,8 +40,6 @@ JOB = {
               "parameters": {"sigma8": {"uniform": [0.4, 1.4]}}},
     "data": {"mock": {"seed": 5}},
 }
-
-
 CATALOG = ("catalog", "a", "b", "c", "d", "e", "--npix", "8", "--size-deg", "1", "--sigma-e", "0.3", "-o", "x")
 
 
@@ -147,8 +145,7 @@ def test_help_and_version_speak_json(ffctl):
     assert missing == {"submit", "ls", "get", "watch", "wait", "logs", "cancel", "retry", "extend", "download",
                        "upload", "workers", "users", "tokens", "usage", "login", "completion"}
     version = json.loads(call(ffctl, "version", "--json").stdout)
-    assert version["version"] and version["build"]
-    assert version["version"] in call(ffctl, "--version").stdout
+    assert version["build"] and version["version"] in call(ffctl, "--version").stdout
 
 
 def test_version_check_compares_with_the_worker(ffctl, tmp_path):
@@ -164,6 +161,8 @@ def test_version_check_compares_with_the_worker(ffctl, tmp_path):
     ((), "Commands"),
     (("rum",), "did you mean 'run'"),
     (("qwertyuiop",), "no command"),
+    (("--json",), "Commands"),
+    (("--threads", "2", "run", "a.json"), "only --json, --no-color, --help and --version may"),
     (("run",), "too few"),
     (("run", "a.json", "b.json"), "too many"),
     (("run", "a.json", "--thread", "2"), "did you mean '--threads'"),
@@ -199,8 +198,19 @@ def test_usage_errors_exit_2_and_say_what_is_wrong(ffctl, args, says):
 @pytest.mark.parametrize("name", ["submit", "ls", "watch", "login", "completion"])
 def test_commands_of_the_server_are_not_in_this_build(ffctl, name):
     done = call(ffctl, name, "something")
-    assert done.returncode == 2 and "not in this build" in done.stderr
+    assert done.returncode == 2 and "not in this build" in done.stderr and f"where: {name}\n" in done.stderr
     assert json.loads(call(ffctl, name, "--json").stderr)["type"] == "not-in-this-build"
+    for help_ in (call(ffctl, name, "--help"), call(ffctl, name, "-h", "x"), call(ffctl, "help", name)):
+        assert help_.returncode == 0 and help_.stdout.startswith(f"ffctl {name}: ") and not help_.stderr
+
+
+def test_common_options_may_stand_before_the_command(ffctl, posterior):
+    assert json.loads(call(ffctl, "--json", "version").stdout)["version"]
+    assert json.loads(call(ffctl, "--json", "--help").stdout)["commands"]
+    assert json.loads(call(ffctl, "--json", "--no-color", "submit", "x").stderr)["pointer"] == "submit"
+    assert json.loads(call(ffctl, "--json", "rum").stderr)["type"] == "usage"
+    assert call(ffctl, "--no-color", "describe", posterior).stdout == call(ffctl, "describe", posterior).stdout
+    assert call(ffctl, "-h", "run").stdout == call(ffctl, "run", "-h").stdout
 
 
 def test_errors_are_json_when_asked(ffctl):
@@ -235,7 +245,7 @@ def test_unusable_files_exit_2_and_are_named(ffctl, command, tmp_path, posterior
 def test_server_ids_are_not_in_this_build(ffctl, tmp_path):
     for command in (("describe",), ("export", "--format", "png", "-o", "x.png")):
         done = call(ffctl, command[0], "job_abcdefghijklmnopqrstuvwxyz", *command[1:], cwd=tmp_path)
-        assert done.returncode == 2 and "not in this build" in done.stderr
+        assert done.returncode == 2 and "not in this build\n  where: job_abcdefghijklmnopqrstuvwxyz\n" in done.stderr
 
 
 # ---- describe ----
@@ -284,8 +294,7 @@ def export(ffctl, source, *args, cwd):
 
 def test_export_npy_has_chain_draw_and_free_parameters(ffctl, posterior, tmp_path):
     report = json.loads(export(ffctl, posterior, "--format", "npy", "-o", "s.npy", "--json", cwd=tmp_path).stdout)
-    table = np.load(tmp_path / "s.npy")
-    samples = known_samples()
+    table, samples = np.load(tmp_path / "s.npy"), known_samples()
     assert report["columns"] == ["chain", "draw", "omega_c", "sigma8"] and table.shape == (CHAINS * DRAWS, 4)
     np.testing.assert_array_equal(table[:, 0], np.repeat(np.arange(CHAINS), DRAWS))
     np.testing.assert_array_equal(table[:, 1], np.tile(np.arange(DRAWS), CHAINS))
@@ -388,8 +397,8 @@ def test_export_pictures(ffctl, posterior, tmp_path):
     (("--format", "png", "--map", "nothing"), "nothing"),
     (("--format", "png", "--map", "observed_data/shear"), "two components"),
     (("--format", "fits", "--map", "posterior/sigma8"), "no square maps"),
-    (("--format", "cosmosis"), "not in this build"),
-    (("--format", "healpix"), "not in this build"),
+    *((("--format", name), "not in this build; npy, getdist, fits, png and corner are\n  where: --format\n")
+      for name in ("cosmosis", "healpix")),
 ])
 def test_exports_that_cannot_be_are_refused(ffctl, posterior, tmp_path, args, says):
     done = call(ffctl, "export", posterior, *args, "-o", "out", cwd=tmp_path)
@@ -398,9 +407,8 @@ def test_exports_that_cannot_be_are_refused(ffctl, posterior, tmp_path, args, sa
 
 
 def test_export_where_nothing_can_be_written(ffctl, posterior, draws, tmp_path):
-    for output in ("no/such/folder/x.png",):
-        done = call(ffctl, "export", posterior, "--format", "corner", "-o", output, cwd=tmp_path)
-        assert done.returncode in (1, 2) and "no/such/folder" in done.stderr
+    done = call(ffctl, "export", posterior, "--format", "corner", "-o", "no/such/folder/x.png", cwd=tmp_path)
+    assert done.returncode in (1, 2) and "no/such/folder" in done.stderr
     done = call(ffctl, "export", draws, "--format", "corner", "-o", "x.png", cwd=tmp_path)
     assert done.returncode == 2 and "no /posterior" in done.stderr
 
@@ -579,6 +587,29 @@ def test_run_returns_what_became_of_the_job(ffctl, job, tmp_path, body, code, sa
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("body, code, type_, says", [
+    ("print('no\\nroom', file=sys.stderr); sys.exit(8)", 8, "no-memory", "no room "),
+    ("os.kill(os.getpid(), signal.SIGSEGV)", 3, "crashed", "Segmentation"),
+])
+def test_run_json_says_what_went_wrong_as_one_problem(ffctl, job, tmp_path, body, code, type_, says):
+    done = call(pretend_worker(ffctl, tmp_path, body), "run", job, "--json", cwd=tmp_path)
+    error = json.loads(done.stderr)
+    assert done.returncode == error["exit_code"] == code and error["type"] == type_ and says in error["detail"]
+
+
+def test_a_refusal_of_the_worker_names_the_place_once(ffctl, ffworker, job, tmp_path):
+    job.write_text(json.dumps({**JOB, "data": {"dataset": "@absent.h5"}}))
+    done = call(ffctl, "run", job, "-o", "x.h5", "--json", cwd=tmp_path)
+    end, error = json.loads(done.stdout), json.loads(done.stderr)
+    assert done.returncode == error["exit_code"] == 2 and error["pointer"] == "/data/dataset"
+    assert end["message"] == "/data/dataset: " + error["detail"] and "/data/dataset" not in error["detail"]
+    assert end["error"] == {key: value for key, value in error.items() if key != "next"}
+    job.write_text(json.dumps({**JOB, "kind": "nonsense"}))
+    worker = call(ffworker, "--job", job, "-o", "x.h5", cwd=tmp_path)
+    assert worker.stderr.count("/kind") == 1 and json.loads(worker.stdout)["message"].count("/kind") == 1
+    assert call(ffctl, "run", job, cwd=tmp_path).stderr.count("/kind") == 1
+
+
 def wait_for(path, timeout_s=20):
     end = time.monotonic() + timeout_s
     while not (path.exists() and path.stat().st_size):
@@ -586,21 +617,21 @@ def wait_for(path, timeout_s=20):
         time.sleep(0.02)
 
 
-def start_waiting(ffctl, job, where, body=WAIT):
+def start_waiting(ffctl, job, where, body=WAIT, *options):
     pretend = pretend_worker(ffctl, where, body)
-    process = subprocess.Popen([pretend, "run", job], cwd=where, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([pretend, "run", job, *options], cwd=where, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(where / "started")
     return process
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_run_stops_with_a_checkpoint_and_says_how_to_go_on(ffctl, job, tmp_path, number, code):
-    process = start_waiting(ffctl, job, tmp_path)
+@pytest.mark.parametrize("number, code, options", [(signal.SIGINT, 130, ()), (signal.SIGTERM, 143, ("--json",))])
+def test_run_stops_with_a_checkpoint_and_says_how_to_go_on(ffctl, job, tmp_path, number, code, options):
+    process = start_waiting(ffctl, job, tmp_path, WAIT, *options)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=20)
-    assert process.returncode == code
-    assert "stopping" in stderr and f"ffctl run {job} -o tiny.h5 --resume" in stderr
+    assert process.returncode == code and f"ffctl run {job} -o tiny.h5 --resume" in stderr
+    assert json.loads(stderr)["exit_code"] == code if options else "stopping" in stderr
     assert (tmp_path / "stopped").read_text() == str(int(signal.SIGTERM))
 
 

@@ -292,6 +292,20 @@ def test_check_passes(ffworker, tmp_path):
         assert c["relative_error"] <= c["tolerance"] == {"f64": 1e-6, "f32": 1e-3}[c["precision"]]
 
 
+def test_check_out_of_tolerance_fails(ffworker, tmp_path):
+    """Across a prior this narrow doubles hold some hundred numbers: differences are rounding."""
+    spec = tmp_path / "job.json"
+    narrow = with_model(DRAWS, field={"size_deg": 5, "npix": 16}, parameters={"sigma8": {"normal": [0.8, 1e-13]}})
+    spec.write_text(json.dumps(narrow))
+    done = subprocess.run([ffworker, "--check", spec], capture_output=True, text=True, timeout=120, check=False)
+    report = json.loads(done.stdout)
+    assert done.returncode == 1 and report["ok"] is False, done.stderr
+    bad = {c["name"] for c in report["checks"] if not c["ok"]}
+    assert "adjoint: sigma8" in bad and "adjoint: latent" not in bad, bad
+    for c in report["checks"]:
+        assert c["ok"] == (c["relative_error"] <= c["tolerance"])
+
+
 def test_events_are_the_contract(ffworker, tmp_path):
     spec = tmp_path / "job.json"
     spec.write_text(json.dumps(DRAWS))
@@ -306,6 +320,9 @@ def test_events_are_the_contract(ffworker, tmp_path):
     assert last["done"] == last["total"] == 40 and last["eta_s"] == 0
 
 
+SHIFT_AXES = {"omega_m": [0.1, 0.3, 0.5], "sigma8": [0.4, 0.8, 1.2], "w0": [-1.5, -1.0, -0.5]}
+
+
 def refusals():
     yield "unknown member", {**DRAWS, "cuont": 3}, 2, "/cuont"
     yield "wrong type", {**DRAWS, "count": "3"}, 2, "/count"
@@ -318,6 +335,14 @@ def refusals():
     yield "other pixels", with_model(real, field={"size_deg": 5, "npix": 32}), 2, "/data/dataset"
     yield "NaN", {**SPECTRUM, "data": {"dataset": "@nan.h5"}}, 2, "/data/dataset"
     yield "no HDF5", {**SPECTRUM, "data": {"dataset": "@text.h5"}}, 2, "/data/dataset"
+    nz = {"tables": [{"nz": "@nz_back.h5", "n_per_arcmin2": 15}]}
+    yield "n(z) runs back", with_model(DRAWS, sources=nz), 2, "/model/sources/tables/0/nz"
+    nz = {"tables": [{"nz": f"@nz_{kind}.h5", "n_per_arcmin2": 15} for kind in ("good", "back")]}
+    yield "second n(z) runs back", with_model(DRAWS, sources=nz), 2, "/model/sources/tables/1/nz"
+    for axis in SHIFT_AXES:
+        shift = {"shift": {"table": f"@shift_{axis}.h5"}}
+        yield f"shift table, {axis} runs back", with_model(DRAWS, lognormal=shift), 2, "/model/lognormal/shift/table"
+    yield "10^9 pixels", with_model(DRAWS, field={"size_deg": 5, "npix": 32768}), 2, "/model/field/npix"
     huge = {**DRAWS, "resources": {"threads": 1024}}
     yield "too much memory", with_model(huge, field={"size_deg": 5, "npix": 8100}), 8, "/model/field/npix"
     yield "kind of the contract, not built", {**DRAWS, "kind": "implicit"}, 2, "/kind"
@@ -331,6 +356,14 @@ def bad_data(tmp_path_factory):
             f["convergence"] = np.full(NOBS, value, np.float32)
             f.attrs.update(size_deg=5.0, ra_deg=0.0, dec_deg=0.0)
     (where / "text.h5").write_text("this is no HDF5 file\n")
+    for name, z in (("good", [0.1, 0.5, 0.9, 1.3]), ("back", [0.1, 0.9, 0.5, 1.3])):
+        with h5py.File(where / f"nz_{name}.h5", "w") as f:
+            f["z"], f["n"] = z, [0.0, 1.0, 1.0, 0.0]
+    for back in SHIFT_AXES:
+        with h5py.File(where / f"shift_{back}.h5", "w") as f:
+            for axis, values in SHIFT_AXES.items():
+                f[axis] = values[::-1] if axis == back else values
+            f["shift"] = np.full((3, 3, 3, NOBS[0]), 0.03)
     return where
 
 
@@ -345,7 +378,7 @@ def test_bad_jobs_are_refused_before_any_work(ffworker, bad_data, job, status, p
     assert pointer in done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(e["type"], e["state"]) for e in events] == [("end", "failed")]
-    assert not out.exists() and not (bad_data / "job.h5.ckpt").exists()
+    assert not list(bad_data.glob("job.h5*"))
 
 
 def test_data_that_fits_is_taken(ffworker, bad_data):

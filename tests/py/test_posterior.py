@@ -34,6 +34,14 @@ SMALL = {
 }
 
 
+KILLS = 10  # of each kind
+
+UNTIL = copy.deepcopy(SMALL)  # some rounds of 25 draws
+UNTIL["model"]["sources"] = {"gaussian": [{"z": 1.0, "sd": 0.2, "n_per_arcmin2": 30}]}
+UNTIL["model"]["parameters"] = {"omega_c": {"normal": [0.27, 0.06], "low": 0.05}, "sigma8": {"uniform": [0.4, 1.3]}}
+UNTIL["sampler"] = {"algorithm": "hmc", "chains": 2, "warmup": 30, "until": {"ess": 80, "rhat": 1.05, "max_draws": 400}}
+
+
 def contents(path):
     """Every dataset but seconds, and the deterministic root attributes."""
     found = {}
@@ -88,9 +96,24 @@ def test_layout(reference):
         assert np.all(np.isfinite(lp))
 
 
+def kill_once(command, delay, both):
+    """Starts the command, kill -9 after `delay` seconds of ffctl or of it and its worker; True if that ended it."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(delay)
+    if process.poll() is None and both:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+    wait_for_group(process.pid)
+    assert process.returncode in (0, -signal.SIGKILL)
+    return process.returncode == -signal.SIGKILL
+
+
 @pytest.mark.parametrize("which", ["ffctl", "both"])
 def test_killed_at_random_moments_resumes_to_the_same_bits(which, reference, ffctl, tmp_path):
-    """kill -9 of ffctl alone (its worker then stops at a checkpoint by itself) and of both at once."""
+    """kill -9 of ffctl alone (its worker then stops at a checkpoint by itself) and of both at once: ten that land
+    before the result is there; a run that is done earlier is compared and begun again."""
     rng = random.Random(11 if which == "ffctl" else 12)
     job, out = tmp_path / "small.json", tmp_path / "small.h5"
     job.write_text(json.dumps(SMALL))
@@ -98,21 +121,17 @@ def test_killed_at_random_moments_resumes_to_the_same_bits(which, reference, ffc
     begun = time.monotonic()
     subprocess.run(command, check=True, capture_output=True)
     whole = time.monotonic() - begun
-    assert_same_bits(reference, out)
-    out.unlink()
-    kills = 10
-    for k in range(kills):
-        process = subprocess.Popen(command + (["--resume"] if k else []), stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, start_new_session=True)
-        time.sleep(rng.uniform(0, 2 * whole / kills))
-        if which == "both":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.send_signal(signal.SIGKILL)
-        process.wait()
-        wait_for_group(process.pid)
+    landed, tries, resume = 0, 0, []
+    while landed < KILLS and tries < 5 * KILLS:
         if out.exists():
-            break
+            assert_same_bits(reference, out)
+            out.unlink()
+            resume = []
+        tries += 1
+        killed = kill_once(command + resume, rng.uniform(0, 3 * whole / KILLS), which == "both")
+        landed += killed and not out.exists()
+        resume = ["--resume"]
+    assert landed == KILLS, f"{landed} of {tries} kills landed before the result was there; expected {KILLS}"
     done = subprocess.run(command + ["--resume"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert_same_bits(reference, out)
@@ -149,35 +168,155 @@ def test_resume_of_another_job_is_refused(ffctl, tmp_path):
     assert "job" in done.stderr and (tmp_path / "small.h5.ckpt").exists()
 
 
+# ---- until ----
+
+
+def until(**members):
+    job = copy.deepcopy(UNTIL)
+    job["sampler"]["until"].update(members)
+    return job
+
+
+def mixing(path):
+    """Draws of a chain, smallest bulk effective sample size and largest R-hat of the free parameters."""
+    free = list(UNTIL["model"]["parameters"])
+    with h5py.File(path) as f:
+        d, draws = f["diagnostics"], f["posterior/sigma8"].shape[1]
+        rows = [list(d["parameter"].asstr()[()]).index(n) for n in free]
+        return draws, d["ess_bulk"][()][rows].min(), d["rhat"][()][rows].max()
+
+
+@pytest.fixture(scope="module")
+def mixed(run_job, tmp_path_factory):
+    path, status, text = run_job(UNTIL, tmp_path_factory.mktemp("until"))
+    assert status == 0, text
+    return path
+
+
+def test_until_stops_at_the_first_round_that_is_enough(mixed, run_job, tmp_path):
+    """The rule holds where it stopped and not a round earlier, whose draws are the same bits."""
+    rule = UNTIL["sampler"]["until"]
+    draws, ess, rhat = mixing(mixed)
+    assert draws % 25 == 0 and 25 < draws < rule["max_draws"], draws
+    assert ess >= rule["ess"] and rhat < rule["rhat"], (ess, rhat)
+    path, status, text = run_job(until(max_draws=draws - 25), tmp_path)
+    assert status == 0, text
+    before, ess, rhat = mixing(path)
+    assert before == draws - 25
+    assert ess < rule["ess"] or rhat >= rule["rhat"], (ess, rhat)
+    with h5py.File(path) as f, h5py.File(mixed) as g:
+        assert bits(f["posterior/sigma8"][()]) == bits(g["posterior/sigma8"][:, :before])
+
+
+def test_until_ends_at_max_draws(run_job, tmp_path):
+    path, status, text = run_job(until(ess=1e6, max_draws=30), tmp_path)
+    assert status == 0, text
+    assert mixing(path)[0] == 30
+
+
+def start_worker(ffworker, where, job, *options):
+    spec, out = where / "job.json", where / "job.h5"
+    spec.write_text(json.dumps(job))
+    command = [ffworker, "--job", spec, "-o", out, "--threads", "2", *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True), out
+
+
+def after_draws(process, draws):
+    """Reads the worker's events until a chain has kept this many draws."""
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["type"] == "sample" and not event["warmup"] and event["draw"] + 1 >= draws:
+            return
+    raise AssertionError(f"the worker ended before {draws} draws: {process.stderr.read()}")
+
+
+def finish(ffworker, where, job):
+    process, out = start_worker(ffworker, where, job, "--resume")
+    _, text = process.communicate(timeout=240)
+    assert process.returncode == 0, text
+    return out
+
+
+def test_until_killed_in_each_round_resumes_to_the_same_bits(mixed, ffworker, tmp_path):
+    for draws in (12, 24, 33):  # the first round, the end of it, the second
+        process, _ = start_worker(ffworker, tmp_path, UNTIL, "--checkpoint-every", "0.05", "--resume")
+        after_draws(process, draws)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    assert_same_bits(mixed, finish(ffworker, tmp_path, UNTIL))
+
+
+# ---- signals ----
+
+
+def wait_for(condition, timeout_s=20):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"nothing after {timeout_s} s"
+        time.sleep(0.005)
+
+
+def test_sigusr1_checkpoints_and_sigterm_ends_to_the_same_bits(reference, ffworker, tmp_path):
+    """Clocked checkpoints are off: what SIGUSR1 leaves is its own, and the worker goes on after it."""
+    kept = tmp_path / "job.h5.ckpt"
+    process, out = start_worker(ffworker, tmp_path, SMALL, "--checkpoint-every", "1e6")
+    after_draws(process, 1)
+    assert not list(kept.glob("chain-*CURRENT*"))
+    process.send_signal(signal.SIGUSR1)
+    wait_for(lambda: list(kept.glob("chain-*CURRENT*")))
+    after_draws(process, 8)
+    process.send_signal(signal.SIGTERM)
+    events, text = process.communicate(timeout=60)
+    assert process.returncode == 143 and "--resume" in text, text
+    assert json.loads(events.splitlines()[-1])["state"] == "cancelled" and not out.exists()
+    assert_same_bits(reference, finish(ffworker, tmp_path, SMALL))
+
+
+# ---- the fast road by the slow ----
+
+
 def summary(path, names):
     with h5py.File(path) as f:
         table = dict(zip(f["diagnostics/parameter"].asstr()[()], f["diagnostics/ess_bulk"][()]))
         return {n: (f["posterior"][n][()].mean(), f["posterior"][n][()].std(ddof=1), table[n]) for n in names}
 
 
-@pytest.mark.slow
-def test_whitened_rotation_agrees_with_plain_nuts(run_job, tmp_path):
-    """64 x 64, two bins, two parameters: marginals from whitened coordinates with the rotation and from plain leapfrog
-    NUTS in white coordinates agree within Monte-Carlo error, and so do the maps."""
-    job = copy.deepcopy(SMALL)
-    job["model"]["field"] = {"size_deg": 10, "npix": 64}
-    job["model"]["parameters"] = {"omega_c": {"normal": [0.27, 0.06], "low": 0.05}, "sigma8": {"uniform": [0.4, 1.3]}}
-    job["sampler"] = {"algorithm": "hmc", "chains": 2, "warmup": 60, "draws": 250}
-    fast, status, text = run_job(job, tmp_path, name="fast")
-    assert status == 0, text
-    job["sampler"] = {"algorithm": "nuts", "integrator": "leapfrog", "whiten": "none", "chains": 2, "warmup": 80,
-                      "draws": 150}
-    slow, status, text = run_job(job, tmp_path, name="slow", timeout_s=600)
-    assert status == 0, text
-    names = ["omega_c", "sigma8", "S8"]
-    one, two = summary(fast, names), summary(slow, names)
+def assert_agree(one, two, names, what):
+    first, second = summary(one, names), summary(two, names)
     for n in names:
-        (m1, s1, e1), (m2, s2, e2) = one[n], two[n]
+        (m1, s1, e1), (m2, s2, e2) = first[n], second[n]
         error = np.sqrt(s1**2 / e1 + s2**2 / e2)
-        assert abs(m1 - m2) < 4 * error, f"{n}: mean {m1:.4f} and {m2:.4f}, error {error:.4f}"
+        assert abs(m1 - m2) < 4 * error, f"{what}, {n}: mean {m1:.4f} and {m2:.4f}, error {error:.4f}"
         spread = np.sqrt(0.5 / e1 + 0.5 / e2)
-        assert abs(np.log(s1 / s2)) < 5 * spread, f"{n}: sd {s1:.4f} and {s2:.4f}, relative error {spread:.3f}"
-    with h5py.File(fast) as f, h5py.File(slow) as g:
+        assert abs(np.log(s1 / s2)) < 5 * spread, (f"{what}, {n}: sd {s1:.4f} and {s2:.4f}, "
+                                                   f"relative error {spread:.3f}")
+    with h5py.File(one) as f, h5py.File(two) as g:
         a, b, sd = f["maps/convergence_mean"][()], g["maps/convergence_mean"][()], f["maps/convergence_sd"][()]
         scatter = np.sqrt(np.mean(((a - b) / sd) ** 2))
-        assert scatter < 0.25, f"mean maps differ by {scatter:.3f} posterior sds rms; expected < 0.25"
+        assert scatter < 0.25, f"{what}: mean maps differ by {scatter:.3f} posterior sds rms; expected < 0.25"
+
+
+ROADS = {
+    "whitened HMC": {"algorithm": "hmc", "chains": 2, "warmup": 60, "draws": 250},
+    "defaults": {"chains": 2, "warmup": 40, "draws": 60},
+    "white leapfrog NUTS": {"algorithm": "nuts", "integrator": "leapfrog", "whiten": "none", "chains": 2, "warmup": 80,
+                            "draws": 150},
+}
+
+
+@pytest.mark.slow
+def test_fast_roads_agree_with_plain_nuts(run_job, tmp_path):
+    """64 x 64, two bins, two parameters: marginals from whitened coordinates with the rotation, by HMC and by the
+    default NUTS, and from plain leapfrog NUTS in white coordinates agree within Monte-Carlo error; so do the maps."""
+    job = copy.deepcopy(SMALL)
+    job["model"]["field"] = {"size_deg": 10, "npix": 64}
+    job["model"]["parameters"] = UNTIL["model"]["parameters"]
+    paths = {}
+    for road, sampler in ROADS.items():
+        path, status, text = run_job({**job, "sampler": sampler}, tmp_path, name=road.replace(" ", "-"), timeout_s=600)
+        assert status == 0, text
+        paths[road] = path
+    slow = paths.pop("white leapfrog NUTS")
+    for road, path in paths.items():
+        assert_agree(path, slow, ["omega_c", "sigma8", "S8"], road)

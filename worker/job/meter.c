@@ -19,7 +19,7 @@ void ff_meter_init(struct ff_meter *m, const struct ff_sink *sink, const char *t
 {
     const double now = ff_meter_now();
     *m = (struct ff_meter){.sink = sink, .emitted_s = now, .mark_s = {now, now}, .mark_done = {done, done}};
-    snprintf(m->task, sizeof m->task, "%s", task);
+    snprintf(m->task, sizeof m->task, "%s", task ? task : "");
 }
 
 void ff_meter_tick(struct ff_meter *m, const struct ff_progress *progress)
@@ -37,7 +37,7 @@ void ff_meter_tick(struct ff_meter *m, const struct ff_progress *progress)
         m->mark_s[1] = now;
         m->mark_done[1] = p.done;
     }
-    ff_emit_progress(m->sink, m->task, &p);
+    ff_emit_progress(m->sink, m->task[0] ? m->task : NULL, &p);
 }
 
 void ff_meter_count(struct ff_meter *m, const char *stage, long done, long total)

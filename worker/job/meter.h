@@ -6,13 +6,13 @@
 
 struct ff_meter {
     const struct ff_sink *sink; /* borrowed */
-    char task[32];
-    double emitted_s; /* monotonic time of the last event */
-    double mark_s[2]; /* the rate is measured from mark 0, which follows some seconds behind */
+    char task[32];              /* "": the job as a whole */
+    double emitted_s;           /* monotonic time of the last event */
+    double mark_s[2];           /* the rate is measured from mark 0, which follows some seconds behind */
     long mark_done[2];
 };
 
-/* done: what an earlier process has done already, which says nothing about this one's rate. */
+/* task: NULL: the job as a whole. done: what an earlier process has done already, which says nothing about this one's rate. */
 void ff_meter_init(struct ff_meter *m, const struct ff_sink *sink, const char *task, long done);
 
 /* A progress event when one is due (at most four a second, and one when done == total). rate and eta_s of `progress` are filled in

@@ -1,4 +1,4 @@
-/* worker/main/main.c - ffworker: one job from its file to its result, or a check of its model (docs: contract 4.1, exit codes 6.2).
+/* worker/main/main.c - ffworker: one job from its file to its result, or a check of its model (docs/events.md).
 ** Events go to stdout, one JSON object a line; words for people go to stderr. */
 #include <errno.h>
 #include <getopt.h>
@@ -242,15 +242,15 @@ static void tell_end(const struct options *o, const struct ff_sink *sink, ff_err
 {
     char message[FF_MESSAGE_SIZE + FF_POINTER_SIZE + 8];
     if (!err) {
-        ff_emit_end(sink, "succeeded", o->out);
+        ff_emit_end(sink, "succeeded", o->out, NULL);
     } else if (err == FF_EINTERRUPTED) {
-        ff_emit_end(sink, "cancelled", ctx->message);
+        ff_emit_end(sink, "cancelled", ctx->message, ctx);
         fprintf(stderr, "ffworker: %s\nffworker: go on with: ffworker --job %s -o %s --resume\n", ctx->message, o->job,
                 o->out);
     } else {
         print_error(ctx);
         snprintf(message, sizeof message, "%s%s%s", ctx->pointer, ctx->pointer[0] ? ": " : "", ctx->message);
-        ff_emit_end(sink, "failed", message);
+        ff_emit_end(sink, "failed", message, ctx);
     }
 }
 

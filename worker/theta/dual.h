@@ -48,10 +48,6 @@ static inline struct ff_dual ff_dual_add(struct ff_dual x, struct ff_dual y)
 {
     return ff_dual_chain2(x, y, x.v + y.v, 1, 1);
 }
-static inline struct ff_dual ff_dual_sub(struct ff_dual x, struct ff_dual y)
-{
-    return ff_dual_chain2(x, y, x.v - y.v, 1, -1);
-}
 static inline struct ff_dual ff_dual_mul(struct ff_dual x, struct ff_dual y)
 {
     return ff_dual_chain2(x, y, x.v * y.v, y.v, x.v);

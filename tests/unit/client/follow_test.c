@@ -51,6 +51,18 @@ static void progress_is_one_line_that_fits(void **state)
     json_decref(event);
 }
 
+static void what_is_not_known_yet_is_left_out(void **state)
+{
+    (void)state;
+    char line[320];
+    json_t *event = json_pack("{ss si si sn sn ss sn sn si}", "type", "progress", "done", 1, "total", 200, "rate",
+                              "eta_s", "stage", "warmup", "ess", "rhat", "divergences", 0);
+    assert_non_null(event);
+    ff_progress_line(event, 8, 0, line, sizeof line);
+    assert_string_equal(line, "warmup    [........] 1/200   0 %  divergences 0");
+    json_decref(event);
+}
+
 static void strange_events_do_no_harm(void **state)
 {
     (void)state;
@@ -149,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations_read_as_clocks),
         cmocka_unit_test(progress_is_one_line_that_fits),
+        cmocka_unit_test(what_is_not_known_yet_is_left_out),
         cmocka_unit_test(strange_events_do_no_harm),
         cmocka_unit_test(the_end_is_remembered),
         cmocka_unit_test(a_lock_keeps_others_out_until_it_is_dropped),

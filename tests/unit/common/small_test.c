@@ -131,12 +131,15 @@ static void one_of_each(const struct ff_sink *sink)
                                       .divergences = 2};
     const struct ff_progress draws = {
         .done = 1, .total = 2, .rate = 2, .eta_s = 0.5, .stage = "draws", .divergences = -1};
+    ff_ctx why = {0};
+    ff_fail_at(&why, FF_EBADJOB, "/h", FF_HERE, "no");
     ff_emit_state(sink, "chain-0", "running", NULL, "bad \xff byte");
     ff_emit_progress(sink, "chain-0", &chain);
     ff_emit_progress(sink, "draws-12", &draws);
     ff_emit_sample(sink, "chain-1", 7, 1, 0, 1, -12.5, json_pack("{sf}", "h", 0.5), json_object());
     ff_emit_log(sink, "reduce", "warning", "text");
-    ff_emit_end(sink, "succeeded", "done");
+    ff_emit_end(sink, "succeeded", "done", NULL);
+    ff_emit_end(sink, "failed", "/h: no", &why);
 }
 
 /* What each line of one_of_each() holds beside its stamp; "nothing": the member is absent. */
@@ -174,6 +177,11 @@ static const struct {
     {"6", "type", "\"end\""},
     {"6", "task", "null"},
     {"6", "state", "\"succeeded\""},
+    {"6", "error", "nothing"},
+    {"7", "message", "\"/h: no\""},
+    {"7", "error",
+     "{\"type\":\"bad-job\",\"title\":\"The job is not valid\",\"status\":400,\"detail\":\"no\","
+     "\"pointer\":\"/h\",\"exit_code\":2}"},
 };
 
 static void events_are_lines_of_the_contract(void **state)
@@ -188,7 +196,7 @@ static void events_are_lines_of_the_contract(void **state)
     one_of_each(&sink);
     ff_ndjson_done(&w);
     rewind(file);
-    for (int i = 1; i <= 6; i++) {
+    for (int i = 1; i <= 7; i++) {
         json_t *event = line_of(file, line, sizeof line);
         snprintf(seq, sizeof seq, "%d", i);
         check_stamp(event, seq);
