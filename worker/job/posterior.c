@@ -136,6 +136,7 @@ static int take_chain(struct team *t)
 {
     pthread_mutex_lock(&t->lock);
     const int chain = t->err ? t->nchains : t->next++;
+    if (t->first_round && chain < t->nchains) emit_state(t, chain, "running");
     pthread_mutex_unlock(&t->lock);
     return chain;
 }
@@ -145,7 +146,6 @@ static void *work(void *arg)
     struct team *t = arg;
     for (int i = take_chain(t); i < t->nchains; i = take_chain(t)) {
         ff_ctx ctx = {0};
-        if (t->first_round) emit_state(t, i, "running");
         const ff_err err = ff_pchain_advance(&t->chains[i], t->round_draws, &t->listener, &ctx);
         pthread_mutex_lock(&t->lock);
         if (err && !t->err) {
