@@ -118,7 +118,7 @@ def run_pytest(options, env):
     # Plugins that happen to be installed change the meaning of markers.
     env = dict(env, PYTHONDONTWRITEBYTECODE="1", MPLBACKEND="Agg", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, env=env, cwd=ROOT, timeout=4 * options.timeout,
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, env=env, cwd=ROOT, timeout=5 * options.timeout,
                               check=False)
         status = done.returncode
     except subprocess.TimeoutExpired:
