@@ -148,6 +148,7 @@ def test_progress_of_a_posterior_is_the_whole_job(events_of):
     assert all(e["total"] < most / 4 for e in progress), "the longest run is no estimate"
 
 
+@pytest.mark.slow
 def test_resumed_chains_run_again(ffworker, tmp_path):
     run = command(ffworker, LONG, tmp_path) + ["--threads", "2"]
     with subprocess.Popen(run, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

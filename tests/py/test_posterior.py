@@ -110,6 +110,7 @@ def kill_once(command, delay, both):
     return process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["ffctl", "both"])
 def test_killed_at_random_moments_resumes_to_the_same_bits(which, reference, ffctl, tmp_path):
     """kill -9 of ffctl alone (its worker then stops at a checkpoint by itself) and of both at once: ten that land
