@@ -29,9 +29,9 @@ struct ff_frame {
 typedef struct ff_ctx {
     ff_err code;
     char message[FF_MESSAGE_SIZE]; /* one sentence: what is wrong, what is allowed */
-    char pointer
-        [FF_POINTER_SIZE]; /* JSON pointer into the job, or the word of the command line it is about; "": neither.
-                                    ** Printed beside the message, which does not repeat it */
+    /* JSON pointer into the job, or the word of the command line it is about; "": neither. Printed beside the message,
+    ** which does not repeat it. */
+    char pointer[FF_POINTER_SIZE];
     int nframes;
     struct ff_frame frames[FF_MAX_FRAMES]; /* innermost first */
 } ff_ctx;

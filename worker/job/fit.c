@@ -155,7 +155,7 @@ static bool boundless_covariance(const struct ff_transform *t, const struct stat
     return true;
 }
 
-/* c (n, n): S c S^T, S = 1 but for the row of sigma8, which has shear dlnm added. */
+/* c (n, n): S c S^T, S = dv/du: 1 but for the row of sigma8, which has shear dlnm added. */
 static void shear_covariance(const struct ff_transform *t, const struct ff_transformed *p, double *c)
 {
     const int n = t->nfree, s = t->sigma8;
@@ -174,24 +174,23 @@ static void shear_covariance(const struct ff_transform *t, const struct ff_trans
 static ff_err take_metric(const struct state *best, struct ff_transform *t, struct ff_fit *fit, ff_ctx *ctx)
 {
     const int n = t->nfree;
-    double covariance[FF_MAX_PARS * FF_MAX_PARS], zero[FF_MAX_PARS] = {0};
+    double *c = fit->factor; /* the covariance of theta, the correlation of u, the covariance of v, its factor */
+    const double zero[FF_MAX_PARS] = {0};
     struct ff_transformed point;
-    if (!boundless_covariance(t, best, covariance))
+    if (!boundless_covariance(t, best, c))
         return ff_fail(ctx, FF_ENUMERIC, FF_HERE, "the Fisher matrix of the free parameters is not positive definite");
     ff_transform_at(t, best->v, &point);
     for (int f = 0; f < n; f++) {
         fit->mean[f] = point.theta[t->place[f]];
-        fit->sd[f] = sqrt(covariance[f * n + f]);
+        fit->sd[f] = sqrt(c[f * n + f]);
     }
     ff_transform_recentre(t, fit->mean, fit->sd);
     ff_transform_from_u(t, zero, fit->centre);
     ff_transform_at(t, fit->centre, &point);
-    double *u = covariance; /* the correlation, then sheared: dv_sigma8 = du_sigma8 + shear sum dlnm du */
     for (int i = 0; i < n; i++)
-        for (int j = 0; j < n; j++) u[i * n + j] /= fit->sd[i] * fit->sd[j];
-    if (t->sigma8 >= 0) shear_covariance(t, &point, u);
-    memcpy(fit->factor, u, (size_t)(n * n) * sizeof *u);
-    if (!ff_mat_cholesky(fit->factor, n))
+        for (int j = 0; j < n; j++) c[i * n + j] /= fit->sd[i] * fit->sd[j];
+    if (t->sigma8 >= 0) shear_covariance(t, &point, c);
+    if (!ff_mat_cholesky(c, n))
         return ff_fail(ctx, FF_ENUMERIC, FF_HERE, "the covariance of the free parameters is not positive definite");
     return FF_OK;
 }

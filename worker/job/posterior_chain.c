@@ -127,7 +127,7 @@ ff_err ff_pchain_init(struct ff_pchain *c, int number, const struct ff_run *run,
     double q[FF_MAX_PARS];
     ff_err err = ff_posterior_init(&c->posterior, job, &run->prepared->shift, data, threads, ctx);
     if (!err) {
-        if (c->posterior.transform.nfree > 0) ff_transform_recentre(&c->posterior.transform, fit->mean, fit->sd);
+        ff_transform_recentre(&c->posterior.transform, fit->mean, fit->sd);
         c->target = ff_posterior_target(&c->posterior);
         c->nrecord = FF_REC_THETA + c->target.nparam;
         err = allocate(c, ctx);

@@ -2,9 +2,9 @@
 ** Each free parameter x has a coordinate u = Phi^-1(F(x)), F the CDF of its reference: a normal or flat density on the
 ** prior's support. The reference begins as the prior, so that the prior is exactly N(0,1) in u and any bounds are gone. A normal
 ** at the posterior's place and of its width is better for sampling: the posterior is then nearly normal in u even where it
-** runs into a bound, while the prior's own coordinate would draw it out into a long tail there. Where sigma8 and a matter density are both free, sigma8's
-** coordinate is sheared along their degeneracy: v_sigma8 = u_sigma8 + a ln Omega_m, the rest v = u. The shear has unit
-** Jacobian, and makes lines of constant S8 = sigma8 (Omega_m/0.3)^0.5 straight.  */
+** runs into a bound, while the prior's own coordinate would draw it out into a long tail there. Where sigma8 and a matter
+** density are both free, sigma8's coordinate is sheared along their degeneracy: v_sigma8 = u_sigma8 + a ln Omega_m, the rest v = u.
+** The shear has unit Jacobian, and makes lines of constant S8 = sigma8 (Omega_m/0.3)^0.5 straight. */
 #ifndef FF_WORKER_JOB_TRANSFORM_H
 #define FF_WORKER_JOB_TRANSFORM_H
 
