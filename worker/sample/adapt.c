@@ -22,6 +22,37 @@ void ff_dual_update(struct ff_dual *d, double acceptance, double target, double 
     d->log_eps_mean = (1 - keep) * d->log_eps_mean + keep * d->log_eps;
 }
 
+void ff_trials_add(struct ff_trials *t, long count, double step_size, double acceptance)
+{
+    t->step_size[count % FF_TRIALS] = step_size;
+    t->acceptance[count % FF_TRIALS] = acceptance;
+}
+
+/* Mean acceptance expected of n trials, minus what they got. */
+static double surplus(const struct ff_trials *t, long n, double c)
+{
+    double sum = 0;
+    for (long i = 0; i < n; i++) sum += erfc(c * t->step_size[i] * t->step_size[i]) - t->acceptance[i];
+    return sum / (double)n;
+}
+
+double ff_trials_step(const struct ff_trials *t, long count, double target)
+{
+    const long n = count < FF_TRIALS ? count : FF_TRIALS;
+    if (n == 0) return 0;
+    double least = t->step_size[0], most = least;
+    for (long i = 1; i < n; i++) {
+        least = fmin(least, t->step_size[i]);
+        most = fmax(most, t->step_size[i]);
+    }
+    double none = 0, all = 6; /* erfc(6) = 2e-17; bisection of w = c eps^2 at the target */
+    for (int i = 0; i < 60; i++) *(erfc((none + all) / 2) > target ? &none : &all) = (none + all) / 2;
+    const double wanted = none;
+    double low = wanted / (most * most), high = wanted / (least * least); /* c that give the bounds of the answer */
+    for (int i = 0; i < 60; i++) *(surplus(t, n, (low + high) / 2) > 0 ? &low : &high) = (low + high) / 2;
+    return sqrt(wanted / low);
+}
+
 /* Stan's 75 + windows + 50 of 1000, in shares of a shorter warm-up that still leave each part something to do. */
 void ff_windows(long warmup, long *first, long *last)
 {
@@ -53,8 +84,9 @@ bool ff_adapt_init(struct ff_adapt *a, int dim, const double *centre, const doub
     a->window.scatter = calloc(n * n + 1, sizeof(double));
     a->centre = calloc(n + 1, sizeof(double));
     a->work = calloc(2 * n * n + 1, sizeof(double));
+    a->trials = calloc(1, sizeof *a->trials);
     if (!ff_metric_init(&a->given, dim, centre, factor) || !a->window.mean || !a->window.scatter || !a->centre ||
-        !a->work) {
+        !a->work || !a->trials) {
         ff_adapt_done(a);
         return false;
     }
@@ -67,6 +99,7 @@ void ff_adapt_done(struct ff_adapt *a)
     free(a->window.scatter);
     free(a->centre);
     free(a->work);
+    free(a->trials);
     ff_metric_done(&a->given);
     *a = (struct ff_adapt){0};
 }

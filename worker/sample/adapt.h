@@ -3,8 +3,8 @@
 ** kappa 0.75, but gamma 0.1: one rejection lowers log(step size) by about target sqrt(t) / (gamma (t + t0)), which with
 ** the paper's 0.05 is more than 2 around t = 10, too noisy for a warm-up of 50 to 100 transitions; windows, Stan
 ** reference manual, "HMC algorithm parameters", here scaled to short warm-ups.
-** Call order: ff_adapt_init -> after each warm-up transition ff_dual_update, ff_adapt_add and at the end of a window
-** ff_adapt_metric -> ff_adapt_done. */
+** Call order: ff_adapt_init -> after each warm-up transition ff_dual_update, ff_trials_add, ff_adapt_add and at the end
+** of a window ff_adapt_metric; after the last one ff_trials_step -> ff_adapt_done. */
 #ifndef FF_WORKER_SAMPLE_ADAPT_H
 #define FF_WORKER_SAMPLE_ADAPT_H
 
@@ -22,6 +22,20 @@ void ff_dual_start(struct ff_dual *d, double eps, double ambition, long known);
 /* One acceptance rate; the step size never passes `most`. */
 void ff_dual_update(struct ff_dual *d, double acceptance, double target, double most);
 
+/* The latest trials of a step size, each with the acceptance rate that it got. */
+enum { FF_TRIALS = 64 };
+struct ff_trials {
+    double step_size[FF_TRIALS], acceptance[FF_TRIALS];
+};
+/* The count-th trial (from 0) of a warm-up takes the place of the oldest. */
+void ff_trials_add(struct ff_trials *t, long count, double step_size, double acceptance);
+/* The step size at which all trials together would have been accepted at the rate `target`: acceptance = erfc(c eps^2),
+** since the energy error of a symmetric scheme of second order has mean mu ~ eps^4 and variance 2 mu, and is accepted
+** at erfc(sqrt(mu)/2) (Gupta, Irback, Karsch, Petersson 1990, Phys. Lett. B 242, 437; Beskos et al. 2013,
+** arXiv:1001.4460, proposition 3.4). Of many noisy trials it makes more than dual averaging does, whose mean forgets.
+** Between the smallest and the largest step size tried; 0 when count is 0. */
+double ff_trials_step(const struct ff_trials *t, long count, double target);
+
 /* First and last+1 iterations of the windows in which the covariance is learned; first == last: none. */
 void ff_windows(long warmup, long *first, long *last);
 /* True when a window ends with this iteration (which lies in [first, last)). */
@@ -37,6 +51,8 @@ struct ff_scatter {
 
 struct ff_adapt {
     struct ff_dual dual;
+    struct ff_trials *trials;
+    long ntrials;
     struct ff_scatter window;
     struct ff_metric given; /* what estimates are shrunk towards */
     bool have_centre, have_factor;

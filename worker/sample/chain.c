@@ -214,13 +214,15 @@ void ff_chain_free(ff_chain *c)
 }
 
 /* What warm-up iteration c->iteration teaches. A new metric changes the step size little: its search starts anew from
-** the mean so far, which counts as a few updates. */
+** the mean so far, which counts as a few updates; where a factor was given it changes so little that all trials but those
+** of the first quarter speak for the last step size. */
 static void learn(struct ff_chain *c, double acceptance)
 {
     const long warmup = c->config.warmup, known_updates = 5;
     long first, last;
     ff_windows(warmup, &first, &last);
     ff_dual_update(&c->adapt.dual, acceptance, c->config.target_accept, ff_kernel_max_step(c));
+    if (c->iteration >= warmup / 4) ff_trials_add(c->adapt.trials, c->adapt.ntrials++, c->eps, acceptance);
     c->eps = exp(c->adapt.dual.log_eps);
     if (c->config.adapt_metric && c->iteration >= first && c->iteration < last) {
         ff_adapt_add(&c->adapt, c->q);
@@ -230,7 +232,9 @@ static void learn(struct ff_chain *c, double acceptance)
             ff_dual_start(&c->adapt.dual, c->eps, 1, known_updates);
         }
     }
-    if (c->iteration + 1 == warmup) c->eps = exp(c->adapt.dual.log_eps_mean);
+    if (c->iteration + 1 < warmup) return;
+    c->eps = c->adapt.have_factor ? ff_trials_step(c->adapt.trials, c->adapt.ntrials, c->config.target_accept)
+                                  : exp(c->adapt.dual.log_eps_mean);
 }
 
 ff_err ff_chain_step(ff_chain *c, struct ff_transition *out, ff_ctx *ctx)

@@ -1,5 +1,5 @@
 /* worker/sample/save.c - the whole state of a chain as bytes, and back (ff_chain_save, ff_chain_load of chain.h).
-** Layout, little-endian: struct head, then doubles (q, s, metric, given metric, window, gradient in q), then floats
+** Layout, little-endian: struct head, then doubles (q, s, metric, given metric, window, trials, gradient in q), then floats
 ** (latents, gradient in z). Gradients are there only for schemes that start with a kick; the others never read them.
 ** The head names what the bytes belong to; a chain of another kind, shape or random stream refuses them. Sizes are
 ** never taken from the bytes: the chain's own shape gives them, and the total has to agree before anything is read. */
@@ -13,7 +13,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "saved chains are little-endian");
 
 static const char magic[8] = "ffchain";
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 /* What has to agree between the bytes and the chain that takes them. */
 struct identity {
@@ -26,7 +26,7 @@ struct identity {
 
 /* The scalars of the state. */
 struct scalars {
-    int64_t iteration, gradients, dual_count, window_n, have_centre, have_factor;
+    int64_t iteration, gradients, dual_count, ntrials, window_n, have_centre, have_factor;
     double eps, lp, mu, log_eps, log_eps_mean, h_mean;
 };
 
@@ -34,7 +34,7 @@ struct head {
     struct identity identity;
     struct scalars scalars;
 };
-_Static_assert(sizeof(struct head) == 8 * (16 + 12), "no padding in what is saved");
+_Static_assert(sizeof(struct head) == 8 * (16 + 13), "no padding in what is saved");
 
 static struct identity identity_of(const struct ff_chain *c)
 {
@@ -64,6 +64,7 @@ static struct scalars scalars_of(const struct ff_chain *c)
     return (struct scalars){.iteration = c->iteration,
                             .gradients = c->mover.gradients,
                             .dual_count = d->count,
+                            .ntrials = c->adapt.ntrials,
                             .window_n = c->adapt.window.n,
                             .have_centre = c->adapt.have_centre,
                             .have_factor = c->adapt.have_factor,
@@ -99,6 +100,7 @@ static int parts_of(const struct ff_chain *c, struct part *part /* (MAX_PARTS) *
     part[count++] = (struct part){a->given.factor, square, true, n};
     part[count++] = (struct part){a->window.mean, line, true, 0};
     part[count++] = (struct part){a->window.scatter, square, true, 0};
+    part[count++] = (struct part){a->trials, sizeof *a->trials, true, 0};
     part[count++] = (struct part){c->draw.x.z, latent, false, 0};
     if (!ff_kernel_reads_gradient(c)) return count;
     part[count++] = (struct part){c->draw.g.a, line, false, 0};
@@ -133,7 +135,7 @@ ff_err ff_chain_save(const ff_chain *c, void **bytes, size_t *size, ff_ctx *ctx)
 
 static bool scalars_make_sense(const struct scalars *s)
 {
-    return s->iteration >= 0 && s->gradients >= 0 && s->dual_count >= 0 && s->window_n >= 0 &&
+    return s->iteration >= 0 && s->gradients >= 0 && s->dual_count >= 0 && s->ntrials >= 0 && s->window_n >= 0 &&
            s->iteration <= UINT32_MAX && (uint64_t)s->have_centre <= 1 && (uint64_t)s->have_factor <= 1 &&
            isfinite(s->eps) && s->eps > 0 && isfinite(s->lp) && isfinite(s->mu) && isfinite(s->log_eps) &&
            isfinite(s->log_eps_mean) && isfinite(s->h_mean);
@@ -159,6 +161,7 @@ static void restore(struct ff_chain *c, const struct scalars *s)
     c->mover.gradients = s->gradients;
     c->eps = s->eps;
     c->draw.lp = s->lp;
+    c->adapt.ntrials = s->ntrials;
     c->adapt.window.n = s->window_n;
     c->adapt.have_centre = s->have_centre != 0;
     c->adapt.have_factor = s->have_factor != 0;
