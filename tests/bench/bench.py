@@ -25,6 +25,8 @@ REFERENCE_FLOATS = 5 * 256 * 256  # reals of one set of maps of the reference mo
 # and two transforms of two passes, each read and written; draw: latent, map out, one transform; pixels of a gradient:
 # field in, cotangent out, data, weights.
 GRADIENT_SETS, DRAW_SETS, PIXEL_SETS = 4 + 8, 2 + 4, 4
+SEEDS = [(1, 7), (2, 17), (3, 27)]  # of the chains, of the mock
+PUBLISHED_NOISE = "0.0477381"  # 0.26 / sqrt(27 galaxies per square arcminute / 5 bins * the pixel's area)
 COMBINATIONS = [("wiener", "rotation"), ("wiener", "leapfrog"), ("none", "rotation"), ("none", "leapfrog")]
 
 
@@ -111,10 +113,43 @@ def bench_draws(bench, threads, count=400):
     bench.add("draws_256x256x5_vs_memory", rate, "1/s", threads, 1e3 / memory if memory else None)
 
 
-def bench_posterior(bench, threads, npix, whiten, integrator, ess):
+def bench_combination(bench, threads, npix, whiten, integrator, ess):
+    """One combination of coordinates and integrator."""
     job = {"kind": "posterior", "model": {"preset": "lsst-y10", "field": {"npix": npix}}, "data": {"mock": {"seed": 7}},
            "sampler": {"chains": 2, "warmup": 100, "integrator": integrator, "whiten": whiten,
                        "until": {"ess": ess, "rhat": 1.05, "max_draws": 1000}}}
+    bench_posterior(bench, threads, job, f"{npix}x{npix}x5_{whiten}_{integrator}")
+
+
+def bench_example(bench, threads, seed, data_seed):
+    """examples/lsst-y10.json as users run it, on a mock of ours."""
+    job = json.loads((ROOT / "examples" / "lsst-y10.json").read_text()) | {"seed": seed}
+    job["data"] = {"mock": {"seed": data_seed}}
+    bench_posterior(bench, threads, job, f"lsst-y10_mock_{data_seed}_seed_{seed}")
+
+
+def bench_published(bench, threads, seed):
+    """The same on the published map of this model, with its makers' table of shifts and the map's own variance."""
+    folder = pathlib.Path(os.environ.get("FF_SHARED", ROOT.parent / "shared")) / "data" / "lsst_y10_mock"
+    maps, shift = bench.build / "bench-map.h5", bench.build / "bench-shift.h5"
+    for source, target, options in [
+            ("convergence_256x256x5.npy", maps, ["--as", "convergence", "--axes", "y,x,bin", "--size-deg", "10",
+                                                 "--noise-sd", PUBLISHED_NOISE]),
+            ("shift_table.npy", shift, ["--as", "shift"])]:
+        if not (folder / source).exists():
+            print(f"skipped: {folder / source} is not there")
+            return
+        subprocess.run([bench.build / "bin" / "ffctl", "convert", folder / source, *options, "-o", target],
+                       stdin=subprocess.DEVNULL, check=True)
+    job = json.loads((ROOT / "examples" / "lsst-y10.json").read_text()) | {"seed": seed}
+    job["data"] = {"dataset": f"@{maps.resolve()}"}
+    job["model"]["lognormal"] = {"shift": {"table": f"@{shift.resolve()}"}, "variance": "empirical"}
+    bench_posterior(bench, threads, job, f"lsst-y10_published_seed_{seed}")
+    maps.unlink()
+    shift.unlink()
+
+
+def bench_posterior(bench, threads, job, label):
     file, wall = run_job(bench, job, "posterior", threads)
     with file:
         free = [name for name in file["posterior"] if name in job_parameters()]
@@ -122,10 +157,12 @@ def bench_posterior(bench, threads, npix, whiten, integrator, ess):
         ess_bulk = dict(zip(names, file["diagnostics/ess_bulk"][()]))
         gradients = float(np.asarray(file["diagnostics/gradients"][()]).sum())
         least = min(ess_bulk[name] for name in free)
-    label = f"{npix}x{npix}x5_{whiten}_{integrator}"
+        rhat = float(np.nanmax(file["diagnostics/rhat"][()]))
     bench.add(f"gradients_per_min_ess_{label}", gradients / least, "gradients", threads)
     bench.add(f"posterior_ms_per_gradient_{label}", 1e3 * wall / gradients, "ms", threads)
     bench.add(f"min_ess_per_s_{label}", least / wall, "1/s", threads)
+    bench.add(f"min_ess_{label}", least, "draws", threads)
+    bench.add(f"rhat_{label}", rhat, "", threads)
 
 
 def job_parameters():
@@ -137,7 +174,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--quick", action="store_true", help="no posteriors")
-    parser.add_argument("--full", action="store_true", help="also the posterior of the reference model at 256 x 256")
+    parser.add_argument("--full", action="store_true", help="also the posterior of the reference model at 256 x 256, "
+                        "of three mocks and of the published map with three seeds")
     parser.add_argument("programs", nargs="*")
     options = parser.parse_args()
     bench = Bench(options.build)
@@ -150,9 +188,10 @@ def main():
         run_program(bench, program)
     bench_draws(bench, threads)
     for whiten, integrator in [] if options.quick else COMBINATIONS:
-        bench_posterior(bench, threads, 64, whiten, integrator, 200)
-    if options.full:
-        bench_posterior(bench, threads, 256, "wiener", "rotation", 400)
+        bench_combination(bench, threads, 64, whiten, integrator, 200)
+    for seed, data_seed in SEEDS if options.full else []:
+        bench_example(bench, threads, seed, data_seed)
+        bench_published(bench, threads, seed)
     out = bench.build / "bench.json"
     out.write_text(json.dumps(bench.rows, indent=1) + "\n")
     print(f"written: {out}")

@@ -24,7 +24,7 @@ size_t ff_chain_bytes(const struct ff_chain_config *config, int nparam, long nla
 {
     const struct ff_shape shape = {.nparam = nparam, .nlatent = nlatent};
     const size_t n = (size_t)nparam;
-    const size_t dense = 5 * n * n + 8 * n; /* two metrics, scatter, scratch */
+    const size_t dense = 5 * n * n + 10 * n; /* two metrics, scatter, scratch */
     return sizeof(struct ff_chain) + dense * sizeof(double) + block_bytes(config, &shape);
 }
 
@@ -40,6 +40,9 @@ static ff_err check_numbers(const struct ff_chain_config *k, ff_ctx *ctx)
         return ff_fail(ctx, FF_EBUG, FF_HERE,
                        "length %g, step_size %g and max_energy_error %g have to be finite and >= 0", k->length,
                        k->step_size, k->max_energy_error);
+    if (!(k->jitter >= 0 && k->jitter < 1) || !(k->persistence >= 0 && k->persistence < 1))
+        return ff_fail(ctx, FF_EBUG, FF_HERE, "jitter is %g and persistence %g, both have to be in [0, 1)", k->jitter,
+                       k->persistence);
     if (k->chain < 0 || k->chain >= MAX_CHAIN)
         return ff_fail(ctx, FF_EBUG, FF_HERE, "chain is %d, it has to be in [0, %d)", k->chain, MAX_CHAIN);
     if (k->threads > MAX_THREADS)
@@ -90,9 +93,10 @@ static ff_err allocate(struct ff_chain *c, const double *centre, const double *f
     const size_t n = (size_t)c->shape.nparam;
     const size_t block = block_bytes(&c->config, &c->shape);
     c->q = calloc(n + 1, sizeof(double));
-    c->scratch = calloc(2 * n + 1, sizeof(double));
+    c->kept = calloc(n + 1, sizeof(double));
+    c->scratch = calloc(3 * n + 1, sizeof(double));
     c->block = aligned_alloc(FF_VEC_ALIGN, block);
-    bool ok = c->q && c->scratch && c->block && ff_metric_init(&c->metric, (int)n, centre, factor) &&
+    bool ok = c->q && c->kept && c->scratch && c->block && ff_metric_init(&c->metric, (int)n, centre, factor) &&
               ff_adapt_init(&c->adapt, (int)n, centre, factor);
     if (ok) {
         unsigned char *cursor = c->block;
@@ -209,6 +213,7 @@ void ff_chain_free(ff_chain *c)
     ff_metric_done(&c->metric);
     free(c->block);
     free(c->scratch);
+    free(c->kept);
     free(c->q);
     free(c);
 }

@@ -30,7 +30,9 @@ struct ff_chain_config {
     int warmup;              /* transitions that adapt; draws after them come from a fixed kernel */
     double target_accept;    /* in (0, 1) */
     int max_depth;           /* NUTS: at most 2^max_depth steps a trajectory */
-    double length;           /* HMC: mean trajectory length; 0: adapted default (pi/2 for the rotation). Jittered. */
+    double length;           /* HMC: mean trajectory length; 0: pi/2 */
+    double jitter;           /* HMC: lengths are length U(1 - jitter, 1 + jitter); 0: 0.5 */
+    double persistence;      /* HMC: of the parameters' momentum from one transition to the next, in [0, 1) */
     double step_size;        /* first step size; 0: found by doubling */
     double max_energy_error; /* 0: 1000; beyond it a transition is divergent */
     bool adapt_metric;       /* adapt centre and factor in warm-up windows, shrunk towards the given ones */

@@ -36,7 +36,8 @@ struct ff_chain {
     struct ff_nuts *nuts; /* NULL for HMC */
     double eps;
     double *q;       /* (nparam) parameters of draw */
-    double *scratch; /* (2, nparam) of mover */
+    double *kept;    /* (nparam) momentum of the parameters after the last transition (HMC) */
+    double *scratch; /* (3, nparam) of mover, and of HMC */
     long iteration;
 };
 

@@ -1,5 +1,5 @@
 /* worker/sample/save.c - the whole state of a chain as bytes, and back (ff_chain_save, ff_chain_load of chain.h).
-** Layout, little-endian: struct head, then doubles (q, s, metric, given metric, window, trials, gradient in q), then floats
+** Layout, little-endian: struct head, then doubles (q, kept momentum, s, metric, given metric, window, trials, gradient in q), then floats
 ** (latents, gradient in z). Gradients are there only for schemes that start with a kick; the others never read them.
 ** The head names what the bytes belong to; a chain of another kind, shape or random stream refuses them. Sizes are
 ** never taken from the bytes: the chain's own shape gives them, and the total has to agree before anything is read. */
@@ -21,7 +21,7 @@ struct identity {
     int64_t version, nparam, nlatent;
     int64_t algorithm, integrator, scheme, warmup, max_depth, adapt_metric, chain;
     uint64_t seed;
-    double target_accept, length, step_size, max_energy_error;
+    double target_accept, length, jitter, persistence, step_size, max_energy_error;
 };
 
 /* The scalars of the state. */
@@ -34,7 +34,7 @@ struct head {
     struct identity identity;
     struct scalars scalars;
 };
-_Static_assert(sizeof(struct head) == 8 * (16 + 13), "no padding in what is saved");
+_Static_assert(sizeof(struct head) == 8 * (18 + 13), "no padding in what is saved");
 
 static struct identity identity_of(const struct ff_chain *c)
 {
@@ -52,6 +52,8 @@ static struct identity identity_of(const struct ff_chain *c)
                           .seed = k->seed,
                           .target_accept = k->target_accept,
                           .length = k->length,
+                          .jitter = k->jitter,
+                          .persistence = k->persistence,
                           .step_size = k->step_size,
                           .max_energy_error = k->max_energy_error};
     memcpy(id.magic, magic, sizeof magic);
@@ -83,7 +85,7 @@ struct part {
     bool finite_doubles; /* all have to be finite */
     size_t diagonal;     /* > 0: a factor of this order, its diagonal has to be positive */
 };
-enum { MAX_PARTS = 12 };
+enum { MAX_PARTS = 16 };
 
 /* The arrays of a chain's state; returns how many. */
 static int parts_of(const struct ff_chain *c, struct part *part /* (MAX_PARTS) */)
@@ -93,6 +95,7 @@ static int parts_of(const struct ff_chain *c, struct part *part /* (MAX_PARTS) *
     const struct ff_adapt *a = &c->adapt;
     int count = 0;
     part[count++] = (struct part){c->q, line, true, 0};
+    part[count++] = (struct part){c->kept, line, true, 0};
     part[count++] = (struct part){c->draw.x.a, line, true, 0};
     part[count++] = (struct part){c->metric.centre, line, true, 0};
     part[count++] = (struct part){c->metric.factor, square, true, n};

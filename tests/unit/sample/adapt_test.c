@@ -52,6 +52,49 @@ static void dual_averaging_finds_the_target(void **unused)
     CHECK_BELOW("mean step size", exp(d.log_eps_mean), 1.2 + 1e-12);
 }
 
+/* Trials accepted as the theory says, or by chance at that rate: the step size has to give the target. */
+static void all_trials_speak_for_the_step_size(void **unused)
+{
+    (void)unused;
+    const double c = 2.5;
+    struct ff_trials t = {{0}, {0}};
+    assert_true(ff_trials_step(&t, 0, 0.8) == 0);
+    for (int target = 6; target <= 9; target++) {
+        double low = 0, high = 2, error = 0;
+        for (int i = 0; i < 60; i++) *(erfc(low + (high - low) / 2) > target / 10.0 ? &low : &high) = (low + high) / 2;
+        const double expected = sqrt(low / c);
+        long count = 0;
+        for (; count < 30; count++) {
+            const double eps = 0.05 + 0.03 * (double)count;
+            ff_trials_add(&t, count, eps, erfc(c * eps * eps));
+        }
+        CHECK_NEAR("step size, without noise", ff_trials_step(&t, count, target / 10.0), expected, 1e-9 * expected);
+        uint64_t state = 5 + (uint64_t)target;
+        for (int run = 0; run < 200; run++) {
+            for (count = 0; count < 30; count++) {
+                const double eps = expected * (0.6 + 0.8 * check_uniform(&state));
+                ff_trials_add(&t, count, eps, check_uniform(&state) < erfc(c * eps * eps) ? 1 : 0);
+            }
+            const double off = log(ff_trials_step(&t, count, target / 10.0) / expected);
+            error += off * off / 200;
+        }
+        CHECK_BELOW("rms error of log(step size) from 30 yes-or-no trials", sqrt(error), 0.25);
+    }
+}
+
+/* Never beyond what was tried, and only the latest trials count. */
+static void trials_do_not_extrapolate_and_forget_the_oldest(void **unused)
+{
+    (void)unused;
+    struct ff_trials t = {{0}, {0}};
+    for (long i = 0; i < 10; i++) ff_trials_add(&t, i, 0.1 + 0.01 * (double)i, 1);
+    CHECK_NEAR("all accepted: the largest", ff_trials_step(&t, 10, 0.8), 0.19, 1e-12);
+    for (long i = 0; i < 10; i++) ff_trials_add(&t, i, 0.1 + 0.01 * (double)i, 0);
+    CHECK_NEAR("none accepted: the smallest", ff_trials_step(&t, 10, 0.8), 0.1, 1e-12);
+    for (long i = 0; i < 10 + FF_TRIALS; i++) ff_trials_add(&t, i, i < 10 ? 5 : 0.3, i < 10 ? 0 : 1);
+    CHECK_NEAR("the oldest are forgotten", ff_trials_step(&t, 10 + FF_TRIALS, 0.8), 0.3, 1e-12);
+}
+
 enum { D = 3, N = 40 };
 
 static void draw(double *q, uint64_t *state)
@@ -145,8 +188,12 @@ static void metric_maps_are_inverse_and_adjoint(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(windows_fill_the_slow_stretch_exactly), cmocka_unit_test(dual_averaging_finds_the_target),
-        cmocka_unit_test(metric_is_shrunk_as_documented),        cmocka_unit_test(an_unusable_window_leaves_the_metric),
+        cmocka_unit_test(windows_fill_the_slow_stretch_exactly),
+        cmocka_unit_test(dual_averaging_finds_the_target),
+        cmocka_unit_test(all_trials_speak_for_the_step_size),
+        cmocka_unit_test(trials_do_not_extrapolate_and_forget_the_oldest),
+        cmocka_unit_test(metric_is_shrunk_as_documented),
+        cmocka_unit_test(an_unusable_window_leaves_the_metric),
         cmocka_unit_test(metric_maps_are_inverse_and_adjoint),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

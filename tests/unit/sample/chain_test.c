@@ -340,14 +340,14 @@ static void foreign_and_damaged_states_are_refused(void **unused)
     check_refused(c, bad, good.size + 8, "eight bytes long");
     const int64_t huge = INT64_MAX, negative = -1;
     const double nan = NAN;
-    /* Words of the head: 0 magic, 1 version, 2 nparam, 3 nlatent, 10 chain, 11 seed, 16 iteration, 19 draws in the
-    ** window. */
+    /* Words of the head: 0 magic, 1 version, 2 nparam, 3 nlatent, 10 chain, 11 seed, 18 iteration, 21 trials, 22 draws in
+    ** the window, 25 step size, 26 lp; behind it, from 31: parameters, kept momentum. */
     const struct {
         size_t word;
         const void *value;
-    } damage[] = {{0, &huge},     {1, &huge},  {2, &huge},  {2, &negative},  {3, &huge},
-                  {3, &negative}, {10, &huge}, {11, &huge}, {16, &negative}, {19, &negative},
-                  {22, &nan},     {23, &nan},  {28, &nan},  {31, &nan}};
+    } damage[] = {{0, &huge},      {1, &huge},  {2, &huge},  {2, &negative},  {3, &huge},
+                  {3, &negative},  {10, &huge}, {11, &huge}, {18, &negative}, {21, &negative},
+                  {22, &negative}, {25, &nan},  {26, &nan},  {31, &nan},      {34, &nan}};
     for (size_t i = 0; i < sizeof damage / sizeof *damage; i++) {
         memcpy(bad, good.at, good.size);
         memcpy(bad + 8 * damage[i].word, damage[i].value, 8);

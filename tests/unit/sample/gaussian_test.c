@@ -186,6 +186,35 @@ static void every_scheme_keeps_a_curved_target(void **unused)
     }
 }
 
+/* The same where the parameters' momentum is kept: a sign not turned at a rejection, of which there are many here, would
+** show. */
+static void a_kept_momentum_keeps_the_target(void **unused)
+{
+    (void)unused;
+    const struct ff_target curved = {NULL, 2, 0, ridge_eval};
+    const double q0[2] = {0.5, 0.2};
+    const struct estimate x = {0, sqrt(ridge_x2), 0, 0},
+                          y = {ridge_x2, sqrt(0.25 + ridge_x4 - ridge_x2 * ridge_x2), 0, 0}, normal = {0, 1, 0, 0};
+    struct tied tied = {300, 0.1414};
+    const struct ff_target of_tied = {&tied, 1, tied.n, tied_eval};
+    for (int integrator = FF_LEAPFROG; integrator <= FF_ROTATION; integrator++) {
+        struct ff_chain_config config = run_config(FF_HMC, (enum ff_integrator)integrator, 200);
+        config.scheme = FF_SCHEME_MINNORM2;
+        config.persistence = 0.7;
+        config.jitter = 0.2;
+        config.target_accept = 0.6;
+        struct run r = run_chain(&config, &curved, q0, 20000);
+        check_moments("ridge, x, momentum kept", r.q, r.ndraws, &x);
+        check_moments("ridge, y, momentum kept", r.q + r.ndraws, r.ndraws, &y);
+        run_done(&r);
+        config.adapt_metric = false;
+        r = run_chain(&config, &of_tied, q0, 5000);
+        check_moments("tied parameter, momentum kept", r.q, r.ndraws, &normal);
+        assert_true(r.acceptance < 0.9);
+        run_done(&r);
+    }
+}
+
 /* In natural coordinates the funnel's neck needs small steps; NUTS still finds v ~ N(0, 3^2) given enough of them. */
 static void funnel_has_the_right_neck(void **unused)
 {
@@ -227,6 +256,7 @@ int main(void)
         cmocka_unit_test(latents_of_condition_1000),
         cmocka_unit_test(gaussian_latents_cost_the_rotation_nothing),
         cmocka_unit_test(every_scheme_keeps_a_curved_target),
+        cmocka_unit_test(a_kept_momentum_keeps_the_target),
         cmocka_unit_test(funnel_has_the_right_neck),
         cmocka_unit_test(funnel_neck_is_reported_as_divergences),
     };

@@ -132,4 +132,28 @@ static inline ff_err walled_eval(void *self, const double *q, const float *z, do
     return FF_OK;
 }
 
+/* One parameter t and latents y_k of precision exp(a_k t), a_k of alternating sign: t ~ N(0, 1), and given y it is
+** narrower by 1 / sqrt(1 + sum a_k^2 / 2). self: struct tied. */
+struct tied {
+    long n;
+    double a; /* |a_k| */
+};
+
+static inline ff_err tied_eval(void *self, const double *q, const float *z, double *lp, double *gq, float *gz,
+                               ff_ctx *ctx)
+{
+    (void)ctx;
+    const struct tied *t = self;
+    *lp = -0.5 * q[0] * q[0];
+    gq[0] = -q[0];
+    for (long k = 0; k < t->n; k++) {
+        const double a = k % 2 ? t->a : -t->a, precision = exp(a * q[0]),
+                     square = precision * (double)z[k] * (double)z[k];
+        *lp += 0.5 * a * q[0] - 0.5 * square;
+        gq[0] += 0.5 * a - 0.5 * a * square;
+        gz[k] = (float)(-precision * (double)z[k]);
+    }
+    return FF_OK;
+}
+
 #endif
