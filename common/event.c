@@ -84,6 +84,16 @@ void ff_emit_sample(const struct ff_sink *sink, const char *task, long number_, 
                         stats));
 }
 
+void ff_emit_map(const struct ff_sink *sink, const char *task, const char *name, int bin, int rank, const long *shape,
+                 const char *href)
+{
+    json_t *sizes = json_array();
+    for (int i = 0; i < rank; i++) json_array_append_new(sizes, json_integer(shape[i]));
+    hand_over(sink, task,
+              json_pack("{ss so so so so}", "type", "map", "name", text(name), "bin",
+                        bin < 0 ? json_null() : json_integer(bin), "shape", sizes, "href", text(href)));
+}
+
 int ff_ndjson_init(struct ff_ndjson *w, void *file)
 {
     pthread_mutex_t *lock = malloc(sizeof *lock);

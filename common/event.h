@@ -33,6 +33,10 @@ void ff_emit_end(const struct ff_sink *sink, const char *state, const char *mess
 void ff_emit_sample(const struct ff_sink *sink, const char *task, long number, int chain, long draw, int warmup,
                     double lp, json_t *parameters, json_t *stats);
 
+/* A map can be seen: `shape` (rank) of all its bins, bin < 0: of every bin; href: where, "" when the reader knows. */
+void ff_emit_map(const struct ff_sink *sink, const char *task, const char *name, int bin, int rank, const long *shape,
+                 const char *href);
+
 /* A sink that writes one JSON line an event to `file` (a FILE *), thread safe, flushed each line. */
 struct ff_ndjson {
     void *file;

@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "common/model.h"
 
-enum ff_kind { FF_SIMULATE, FF_DRAWS, FF_POSTERIOR, FF_IMPLICIT, FF_SPECTRUM, FF_COMPARE };
+enum ff_kind { FF_SIMULATE, FF_DRAWS, FF_POSTERIOR, FF_IMPLICIT, FF_SPECTRUM, FF_COMPARE, FF_NOOP };
 enum ff_data_kind { FF_DATA_NONE, FF_DATA_MOCK, FF_DATA_SET };
 enum ff_job_algorithm { FF_JOB_NUTS, FF_JOB_HMC, FF_JOB_MCLMC };
 enum ff_job_integrator { FF_JOB_ROTATION, FF_JOB_LEAPFROG };
@@ -66,8 +66,12 @@ struct ff_sampler {
     int every; /* of the thinned fields */
 };
 
-struct ff_resources { /* ranks, pool, priority and walltime: one value each in this build */
-    int threads;      /* 0: as many as cores */
+struct ff_resources {
+    int ranks;         /* of the gang, >= 1 */
+    int threads;       /* 0: as many as cores */
+    char pool[32];     /* "default" */
+    int priority;      /* -100 .. 100, higher first */
+    double walltime_s; /* of the whole job, 0: none */
 };
 
 struct ff_job {
@@ -88,6 +92,10 @@ struct ff_job {
     int nell;
     double *ell; /* (nell) increasing */
     bool derivatives;
+    /* noop */
+    double sleep_s;
+    char fail[8];
+    long file_bytes;
     json_t *spec; /* the whole job with all defaults filled in; dataset members still "@path" */
 };
 
@@ -98,8 +106,23 @@ enum { FF_JOB_MAX_BYTES = 8 << 20 };
 FF_MUST_USE ff_err ff_job_read(struct ff_job **out, const char *path, ff_ctx *ctx);
 void ff_job_free(struct ff_job *job);
 
+/* A job as posted to a server: a dataset is a "ds_" id, kept in ref.path as it is, and "@path" is refused. test_kinds: the
+** kind "noop" is allowed, which does nothing, for tests of the service: {"kind":"noop","count":tasks,"sleep_s":0,
+** "fail":"" | "error" | "crash" | "nan" | "hang", "file_bytes":0}. */
+FF_MUST_USE ff_err ff_job_parse_posted(struct ff_job **out, const char *text, size_t size, bool test_kinds,
+                                       ff_ctx *ctx);
+/* The same on a gang that was sent the whole spec: path_of gives the file of a dataset id (NULL: unknown). */
+FF_MUST_USE ff_err ff_job_parse_task(struct ff_job **out, const char *text, size_t size,
+                                     const char *(*path_of)(void *self, const char *id), void *self, ff_ctx *ctx);
+/* Ids of the datasets that a posted job names, each once; returns how many. */
+enum { FF_MAX_DATASETS = FF_MAX_BINS + 4 };
+int ff_job_datasets(const struct ff_job *job, const char *ids[FF_MAX_DATASETS]);
+
 /* JSON text to a value, with the parser's rules of the contract (duplicate keys, NUL, non-finite refused). */
 FF_MUST_USE ff_err ff_json_parse(json_t **out, const char *text, size_t size, ff_ctx *ctx);
+
+/* No fewer than the text has values (what stands inside strings is counted too): to refuse before memory is spent. */
+size_t ff_json_count(const char *text, size_t size);
 
 /* Noise sd per pixel (and shear component) of one bin from sigma_e and the density of its galaxies. */
 double ff_model_noise_sd(const struct ff_model *model, int bin);
@@ -116,7 +139,8 @@ enum ff_task_kind {
     FF_TASK_CHUNK,
     FF_TASK_MANIFEST,
     FF_TASK_SIMULATE,
-    FF_TASK_SPECTRUM
+    FF_TASK_SPECTRUM,
+    FF_TASK_NOOP
 };
 struct ff_task {
     enum ff_task_kind kind;

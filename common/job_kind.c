@@ -1,11 +1,12 @@
-/* common/job_kind.c - the members that each kind of job has of its own, and "resources" (docs/job.md). */
+/* common/job_kind.c - the members that each kind of job has of its own (docs/job.md). */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/job_parts.h"
 
 enum { MAX_SIMULATIONS = 100000, MAX_DRAWS = 100000000, MAX_CHUNK = 65536, MAX_CHUNKS = 100000, MAX_ELL = 4096 };
+enum { MAX_NOOPS = 1000000, MAX_FILE_BYTES = 1 << 30 };
 
 static const struct ff_choice outputs[] = {{"convergence", FF_OUT_CONVERGENCE, false},
                                            {"shear", FF_OUT_SHEAR, false},
@@ -59,6 +60,19 @@ static void read_spectrum(struct ff_scope *root, struct ff_job *job)
     job->derivatives = ff_read_bool(root, "derivatives", false);
 }
 
+/* Does nothing, as many times and as badly as a test of the service wants. */
+static void read_noop(struct ff_scope *root, struct ff_job *job)
+{
+    static const struct ff_choice fails[] = {{"", 0, false},    {"error", 0, false}, {"crash", 0, false},
+                                             {"nan", 0, false}, {"hang", 0, false},  {NULL, 0, false}};
+    job->count = (long)ff_read_integer(root, "count", 1, MAX_NOOPS, 1);
+    job->sleep_s = ff_read_real(root, "sleep_s", (struct ff_range){0, 86400, false, false}, 0);
+    ff_read_choice(root, "fail", fails, "");
+    if (!ff_failed(root))
+        snprintf(job->fail, sizeof job->fail, "%s", json_string_value(json_object_get(root->out, "fail")));
+    job->file_bytes = (long)ff_read_integer(root, "file_bytes", 0, MAX_FILE_BYTES, 0);
+}
+
 void ff_job_read_kind(struct ff_scope *root, struct ff_job *job)
 {
     switch (job->kind) {
@@ -74,34 +88,10 @@ void ff_job_read_kind(struct ff_scope *root, struct ff_job *job)
     case FF_SPECTRUM:
         read_spectrum(root, job);
         return;
+    case FF_NOOP:
+        read_noop(root, job);
+        return;
     default:
         return; /* refused before */
     }
-}
-
-/* A member that only a server knows what to do with: its default, or refused. */
-static void read_text_of_server(struct ff_scope *scope, const char *key, const char *only)
-{
-    char text[64];
-    ff_read_text(scope, key, text, sizeof text, only);
-    if (strcmp(text, only) != 0)
-        ff_scope_fail(scope, key, FF_ENOTBUILT, FF_HERE,
-                      "\"%s\": a %s is for a server, which is not in this build; allowed: \"%s\"", text, key, only);
-}
-
-void ff_job_read_resources(struct ff_scope *root, struct ff_resources *resources)
-{
-    struct ff_scope scope;
-    ff_scope_object(&scope, root, "resources");
-    const int64_t ranks = ff_read_integer(&scope, "ranks", 1, 1 << 20, 1);
-    if (ranks > 1)
-        ff_scope_fail(&scope, "ranks", FF_ENOTBUILT, FF_HERE, "%d ranks are not in this build; allowed: 1", (int)ranks);
-    resources->threads = (int)ff_read_integer(&scope, "threads", 0, 1024, 0);
-    read_text_of_server(&scope, "pool", "default");
-    const int64_t priority = ff_read_integer(&scope, "priority", -1000, 1000, 0);
-    if (priority != 0)
-        ff_scope_fail(&scope, "priority", FF_ENOTBUILT, FF_HERE,
-                      "%d: a priority is for a server, which is not in this build; allowed: 0", (int)priority);
-    read_text_of_server(&scope, "walltime", "1h");
-    ff_scope_close(&scope);
 }

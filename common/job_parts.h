@@ -16,6 +16,7 @@ void ff_job_read_data(struct ff_scope *root, struct ff_job *job);
 /* The members that only this kind of job has. */
 void ff_job_read_kind(struct ff_scope *root, struct ff_job *job);
 void ff_job_read_sampler(struct ff_scope *root, struct ff_sampler *sampler);
-void ff_job_read_resources(struct ff_scope *root, struct ff_resources *resources);
+/* The kind decides how many ranks it can use. */
+void ff_job_read_resources(struct ff_scope *root, enum ff_kind kind, struct ff_resources *resources);
 
 #endif

@@ -6,6 +6,32 @@
 
 #include <string.h>
 
+/* A few bytes of text can make a hundred of memory ("[],[],.."): no job has so many values. */
+enum { MAX_VALUES = 200000 };
+
+size_t ff_json_count(const char *text, size_t size)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < size; i++) n += text[i] == ',' || text[i] == '[' || text[i] == '{';
+    return n;
+}
+
+/* Without memory jansson fails without words, or with those for a fault of the text. So a text is at fault only when a second
+** look says the same. */
+static ff_err load(json_t **out, const char *text, size_t size, ff_ctx *ctx)
+{
+    json_error_t first, error = {0};
+    for (int look = 0; look < 2; look++) {
+        first = error;
+        *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+        if (*out) return FF_OK;
+    }
+    if (!error.text[0] || json_error_code(&error) == json_error_out_of_memory || error.position != first.position ||
+        strcmp(error.text, first.text) != 0)
+        return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a JSON text of %zu bytes", size);
+    return ff_fail(ctx, FF_EBADJSON, FF_HERE, "line %d, column %d: %s", error.line, error.column, error.text);
+}
+
 ff_err ff_json_parse(json_t **out, const char *text, size_t size, ff_ctx *ctx)
 {
     *out = NULL;
@@ -14,9 +40,8 @@ ff_err ff_json_parse(json_t **out, const char *text, size_t size, ff_ctx *ctx)
                        FF_JOB_MAX_BYTES);
     const char *nul = size ? memchr(text, '\0', size) : NULL;
     if (nul) return ff_fail(ctx, FF_EBADJSON, FF_HERE, "a NUL byte at offset %td; allowed: JSON text", nul - text);
-    json_error_t error;
-    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-    if (*out) return FF_OK;
-    return ff_fail(ctx, json_error_code(&error) == json_error_out_of_memory ? FF_ENOMEM : FF_EBADJSON, FF_HERE,
-                   "line %d, column %d: %s", error.line, error.column, error.text);
+    if (ff_json_count(text, size) > MAX_VALUES)
+        return ff_fail(ctx, FF_ETOOLARGE, FF_HERE, "the JSON text has too many values; allowed: at most %d",
+                       MAX_VALUES);
+    return load(out, text, size, ctx);
 }

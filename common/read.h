@@ -14,10 +14,17 @@
 #include "common/err.h"
 #include "common/job.h"
 
+/* How a job names datasets: files beside a job file, ids in a job posted to a server, ids with files on a gang. */
+enum ff_datasets { FF_DATASETS_FILES, FF_DATASETS_IDS, FF_DATASETS_GANG };
+
 struct ff_reader {
     ff_ctx *ctx;
     ff_err err;
-    const char *base_dir; /* what "@path" is relative to */
+    enum ff_datasets datasets;
+    const char *base_dir;                               /* FF_DATASETS_FILES: what "@path" is relative to */
+    const char *(*path_of)(void *self, const char *id); /* FF_DATASETS_GANG; NULL: unknown */
+    void *path_self;
+    bool test_kinds; /* the kind "noop" exists */
 };
 
 struct ff_scope {
@@ -81,7 +88,7 @@ unsigned ff_read_choices(struct ff_scope *s, const char *key, const struct ff_ch
 
 /* Text without control characters into out (size bytes). fallback NULL: required. */
 void ff_read_text(struct ff_scope *s, const char *key, char *out, size_t size, const char *fallback);
-/* A dataset, "@path". Missing is an error. */
+/* A dataset: "@path" or a "ds_" id, as reader.datasets says. Missing is an error. */
 void ff_read_dataset(struct ff_scope *s, const char *key, struct ff_dataset_ref *out);
 /* A member kept as it was written. */
 void ff_scope_keep(struct ff_scope *s, const char *key, const json_t *value);

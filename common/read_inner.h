@@ -10,6 +10,8 @@ void ff_pointer_of(const struct ff_scope *s, const char *key, char out[FF_POINTE
 const json_t *ff_scope_look(struct ff_scope *s, const char *key);
 /* Puts a new value (reference taken) into the scope's full copy. */
 void ff_scope_keep_new(struct ff_scope *s, const char *key, json_t *value);
+/* The text of a string member shorter than size, without control characters; NULL after an error. */
+const char *ff_text_value(struct ff_scope *s, const char *key, const json_t *value, size_t size, const char *what);
 void ff_fail_missing(struct ff_scope *s, const char *key, const char *what);
 void ff_fail_type(struct ff_scope *s, const char *key, const json_t *value, const char *what);
 

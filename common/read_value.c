@@ -1,4 +1,4 @@
-/* common/read_value.c - numbers, words, text and datasets of a job; see read.h. */
+/* common/read_value.c - numbers, words and text of a job; see read.h. Datasets are read in read_dataset.c. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -174,8 +174,7 @@ static bool has_control(const char *text, size_t n)
     return false;
 }
 
-/* The text of a string member, or NULL after an error. */
-static const char *text_value(struct ff_scope *s, const char *key, const json_t *value, size_t size, const char *what)
+const char *ff_text_value(struct ff_scope *s, const char *key, const json_t *value, size_t size, const char *what)
 {
     if (!json_is_string(value)) {
         ff_fail_type(s, key, value, what);
@@ -199,41 +198,8 @@ void ff_read_text(struct ff_scope *s, const char *key, char *out, size_t size, c
         ff_fail_missing(s, key, "text");
         return;
     }
-    const char *text = value ? text_value(s, key, value, size, "text without control characters") : fallback;
+    const char *text = value ? ff_text_value(s, key, value, size, "text without control characters") : fallback;
     if (!text) return;
     snprintf(out, size, "%s", text);
     ff_scope_keep_new(s, key, json_string(text));
-}
-
-void ff_read_dataset(struct ff_scope *s, const char *key, struct ff_dataset_ref *out)
-{
-    static const char *const what = "\"@path\" of a file, relative to the job's folder";
-    const json_t *value = ff_scope_look(s, key);
-    *out = (struct ff_dataset_ref){0};
-    if (ff_failed(s)) return;
-    ff_pointer_of(s, key, out->pointer);
-    if (!value) {
-        ff_fail_missing(s, key, what);
-        return;
-    }
-    const char *text = text_value(s, key, value, sizeof out->path, what);
-    if (!text) return;
-    if (!strncmp(text, "ds_", 3)) {
-        ff_scope_fail(s, key, FF_ENOTBUILT, FF_HERE, "datasets of a server are not in this build; allowed: %s", what);
-        return;
-    }
-    if (text[0] != '@' || !text[1]) {
-        ff_scope_fail(s, key, FF_EBADJOB, FF_HERE, "\"%.80s\" is no dataset; allowed: %s", text, what);
-        return;
-    }
-    bool absolute = text[1] == '/';
-    int n = snprintf(out->path, sizeof out->path, "%s%s%s", absolute ? "" : s->reader->base_dir, absolute ? "" : "/",
-                     text + 1);
-    if (n < 0 || (size_t)n >= sizeof out->path) {
-        out->path[0] = '\0';
-        ff_scope_fail(s, key, FF_EBADJOB, FF_HERE, "the path has %d bytes; allowed: at most %zu", n,
-                      sizeof out->path - 1);
-        return;
-    }
-    ff_scope_keep(s, key, value);
 }

@@ -19,7 +19,16 @@ static struct ff_task task(enum ff_task_kind kind, const char *word, long number
 static long task_parts(const struct ff_job *job)
 {
     if (job->kind == FF_POSTERIOR) return job->sampler.chains;
+    if (job->kind == FF_NOOP) return job->count;
     return job->kind == FF_DRAWS ? (job->count - 1) / job->chunk + 1 : 0;
+}
+
+static struct ff_task part(const struct ff_job *job, long i)
+{
+    if (job->kind == FF_POSTERIOR) return task(FF_TASK_CHAIN, "chain", i, i, 1);
+    if (job->kind == FF_NOOP) return task(FF_TASK_NOOP, "noop", i, i, 1);
+    long first = i * job->chunk, left = job->count - first;
+    return task(FF_TASK_CHUNK, "draws", i, first, left < job->chunk ? left : job->chunk);
 }
 
 ff_err ff_tasks_split(const struct ff_job *job, struct ff_task **tasks, int *ntasks, ff_ctx *ctx)
@@ -29,12 +38,8 @@ ff_err ff_tasks_split(const struct ff_job *job, struct ff_task **tasks, int *nta
     *tasks = t;
     *ntasks = 0;
     if (!t) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for %ld tasks", parts + 1);
-    for (long i = 0; i < parts; i++) {
-        long first = i * job->chunk, left = job->count - first;
-        t[i] = job->kind == FF_POSTERIOR
-                   ? task(FF_TASK_CHAIN, "chain", i, i, 1)
-                   : task(FF_TASK_CHUNK, "draws", i, first, left < job->chunk ? left : job->chunk);
-    }
+    for (long i = 0; i < parts; i++) t[i] = part(job, i);
+    *ntasks = (int)parts + 1;
     switch (job->kind) {
     case FF_POSTERIOR:
         t[parts] = task(FF_TASK_REDUCE, "reduce", -1, 0, 0);
@@ -48,12 +53,15 @@ ff_err ff_tasks_split(const struct ff_job *job, struct ff_task **tasks, int *nta
     case FF_SPECTRUM:
         t[parts] = task(FF_TASK_SPECTRUM, "spectrum", -1, 0, 0);
         break;
+    case FF_NOOP: /* nothing waits for the others */
+        *ntasks = (int)parts;
+        break;
     default:
         free(t);
         *tasks = NULL;
+        *ntasks = 0;
         return ff_fail_at(ctx, FF_ENOTBUILT, "/kind", FF_HERE, "a job of kind %s has no tasks in this build",
                           ff_kind_name(job->kind));
     }
-    *ntasks = (int)parts + 1;
     return FF_OK;
 }

@@ -42,3 +42,12 @@ def test_bad_job_is_refused(validator, number):
     case = bad_jobs()[number]
     beyond = case.get("schema") == "passes"
     assert validator.is_valid(case["job"]) == beyond, f"{case['pointer']}: the parser says '{case['says']}'"
+
+
+def test_jobs_for_a_server_are_valid(validator):
+    """The schema is for both: ids of datasets, and what only a server makes use of."""
+    job = {"kind": "posterior", "model": {"preset": "cosmos"}, "data": {"dataset": "ds_0123456789abcdefghijklmnop"}}
+    for walltime in ("90s", "10m", "1h", "2d", 3600, 0.5, 0):
+        resources = {"pool": "big.2", "priority": -100, "walltime": walltime}
+        assert validator.is_valid({**job, "resources": resources}), walltime
+    assert not validator.is_valid({**job, "data": {"dataset": "ds_0123456789abcdefghijklmno"}})

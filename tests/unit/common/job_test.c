@@ -48,7 +48,11 @@ static void every_default_is_the_contracts(void **state)
     assert_int_equal(s->whiten, FF_JOB_WHITEN_AUTO);
     assert_false(s->thin);
     assert_int_equal(s->every, 10);
+    assert_int_equal(job->resources.ranks, 1);
     assert_int_equal(job->resources.threads, 0);
+    expect_word("pool", "default", job->resources.pool);
+    assert_int_equal(job->resources.priority, 0);
+    expect_number("walltime", 3600, job->resources.walltime_s, 0);
     char *resources = json_dumps(json_object_get(job->spec, "resources"), JSON_COMPACT);
     expect_word("resources", "{\"ranks\":1,\"threads\":0,\"pool\":\"default\",\"priority\":0,\"walltime\":\"1h\"}",
                 resources);
@@ -238,7 +242,11 @@ static void expect_same_job(const struct ff_job *a, const struct ff_job *b)
     assert_memory_equal(a->data.parameters, b->data.parameters, sizeof a->data.parameters);
     assert_true(a->data.seed == b->data.seed);
     assert_memory_equal(&a->data.mask, &b->data.mask, sizeof a->data.mask);
+    assert_int_equal(a->resources.ranks, b->resources.ranks);
     assert_int_equal(a->resources.threads, b->resources.threads);
+    expect_word("pool", a->resources.pool, b->resources.pool);
+    assert_int_equal(a->resources.priority, b->resources.priority);
+    expect_number("walltime", a->resources.walltime_s, b->resources.walltime_s, 0);
     assert_int_equal(a->count, b->count);
     assert_int_equal(a->noise, b->noise);
     assert_int_equal(a->scores, b->scores);
@@ -264,7 +272,7 @@ static void the_full_spec_is_the_same_job(void **state)
 {
     static const char *const jobs[] = {
         "{\"kind\":\"posterior\",\"model\":{\"preset\":\"lsst-y10\"},\"data\":{\"mock\":{\"parameters\":{\"h\":0.1}}}}",
-        "{\"resources\":{\"threads\":2,\"walltime\":\"1h\",\"priority\":0,\"pool\":\"default\"},\"kind\":\"posterior\","
+        "{\"resources\":{\"threads\":2,\"walltime\":90.5,\"priority\":-7,\"pool\":\"big.2\"},\"kind\":\"posterior\","
         "\"name\":\"caf\\u00e9\",\"model\":{\"preset\":\"cosmos\",\"l_max\":2999.3,\"parameters\":{\"omega_c\":"
         "{\"uniform\":[-0.3,0.6]},\"dz_1\":{\"normal\":[0.1,0.3],\"low\":0.2}}},\"data\":{\"dataset\":\"@../d.h5\"},"
         "\"sampler\":{\"algorithm\":\"hmc\",\"until\":{\"ess\":33.3},\"fields\":{\"keep\":\"thin\",\"every\":3},"

@@ -100,7 +100,8 @@ static void depth_and_size_are_bounded(void **state)
     memset(text, '[', size);
     assert_int_equal(parse(text, 3000, &ctx), FF_EBADJSON);
     assert_non_null(strstr(ctx.message, "depth"));
-    assert_int_equal(parse(text, size - 1, &ctx), FF_EBADJSON);
+    assert_int_equal(parse(text, size - 1, &ctx), FF_ETOOLARGE);
+    assert_non_null(strstr(ctx.message, "too many values"));
     assert_int_equal(parse(text, size, &ctx), FF_ETOOLARGE);
     assert_non_null(strstr(ctx.message, "8388609"));
     memset(text, ' ', size);
@@ -137,11 +138,30 @@ static void damaged_texts_are_refused_or_read(void **state)
     }
 }
 
+/* Eight megabytes of empty arrays would take hundreds of megabytes. */
+static void values_are_counted_before_they_take_memory(void **state)
+{
+    const size_t most = 200000, size = 2 * most;
+    char *text = malloc(size);
+    ff_ctx ctx = {0};
+    (void)state;
+    for (size_t i = 0; i < size; i += 2) memcpy(text + i, "1,", 2);
+    text[0] = '[';
+    text[size - 1] = ']';
+    text[size - 2] = '1';
+    text[1] = ' ';
+    assert_int_equal(parse(text, size, &ctx), FF_OK);
+    text[1] = '[';
+    assert_int_equal(parse(text, size, &ctx), FF_ETOOLARGE);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(valid_texts_pass_and_invalid_ones_do_not),
         cmocka_unit_test(what_jansson_leaves_open_is_closed),
+        cmocka_unit_test(values_are_counted_before_they_take_memory),
         cmocka_unit_test(depth_and_size_are_bounded),
         cmocka_unit_test(damaged_texts_are_refused_or_read),
     };
