@@ -1,8 +1,10 @@
 /* files/guard.c - see guard.h. The child sends one header and then the bytes through a pipe. The parent believes
-** nothing in it: the child may have been taken over by the file it read. The parent may have other threads (OpenMP):
-** after fork() the child has only the calling thread, and uses malloc, which the C library keeps usable, and the
-** reader. */
-#define _GNU_SOURCE /* pipe2, NSIG */
+** nothing in it: the child may have been taken over by the file it read. The parent may have other threads (OpenMP,
+** a server's): after fork() the child has only the calling thread, and uses malloc and stdio, whose locks the C
+** library keeps usable, and the reader. What a reader's library keeps in memory must not be half changed by another
+** thread at that moment: a program with threads uses HDF5 in such children only, so each child finds the library as
+** the loader left it. */
+#define _GNU_SOURCE /* pipe2, close_range, NSIG */
 #include "files/guard.h"
 
 #include <errno.h>
@@ -51,6 +53,15 @@ static void limit(int resource, size_t value)
     setrlimit(resource, &(struct rlimit){.rlim_cur = wanted, .rlim_max = wanted});
 }
 
+/* A server has sockets, locks and keys open: they are none of a file's reader's business, and a connection the
+** parent closes must not live on here. The file is named by a path, the pipe is kept. (A kernel older than the call
+** keeps them.) */
+static void close_all_but(int keep)
+{
+    if (keep > STDERR_FILENO + 1) close_range(STDERR_FILENO + 1, (unsigned)keep - 1, 0);
+    close_range((unsigned)keep + 1, ~0U, 0);
+}
+
 /* A parent's handlers (a crash reporter, a checkpoint on SIGTERM) must not run here, and its blocked signals must
 ** kill. */
 static void default_signals(void)
@@ -61,14 +72,16 @@ static void default_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void confine(size_t max_bytes, int max_seconds)
+static void confine(int pipe_end, size_t max_bytes, int max_seconds)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     default_signals();
+    close_all_but(pipe_end);
     const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (nowhere >= 0) { /* what a library prints while it dies is not for the user */
         dup2(nowhere, STDOUT_FILENO);
         dup2(nowhere, STDERR_FILENO);
+        if (nowhere > STDERR_FILENO) close(nowhere);
     }
     const size_t now = address_space();
     if (now) limit(RLIMIT_AS, now + max_bytes);
@@ -125,7 +138,7 @@ static size_t receive(int fd, void *bytes, size_t size, double deadline)
 
 static _Noreturn void child(int fd, ff_guard_read reader, void *arg, size_t max_bytes, int max_seconds)
 {
-    confine(max_bytes, max_seconds);
+    confine(fd, max_bytes, max_seconds);
     ff_ctx ctx;
     ff_ctx_clear(&ctx);
     void *bytes = NULL;

@@ -34,7 +34,8 @@ FF_MUST_USE ff_err ff_h5_dim_labels(ff_h5 *f, const char *group, const char *nam
 FF_MUST_USE ff_err ff_h5_dim_plain(ff_h5 *f, const char *group, const char *name, long n, ff_ctx *ctx);
 
 /* A variable over dimensions of its group; `dims` is "chain draw" (space separated, slowest first; "" for a scalar).
-** The lengths are those of the dimensions. data in C order. */
+** The lengths are those of the dimensions. data in C order. FF_ENUMERIC names the first element that is not finite; infinity
+** is allowed in noise_sd (masked) and max_energy_error, anything in the group diagnostics (unknown). */
 FF_MUST_USE ff_err ff_h5_put(ff_h5 *f, const char *group, const char *name, enum ff_type type, const char *dims,
                              const void *data, ff_ctx *ctx);
 /* The same in slices along the first dimension: create, then append `count` rows at row `first` (any order). */
@@ -58,6 +59,10 @@ FF_MUST_USE ff_err ff_h5r_shape(ff_h5r *f, const char *name, int *rank, long *sh
 /* The whole dataset converted to `type`, malloc'ed; refused above max_elements. */
 FF_MUST_USE ff_err ff_h5r_get(ff_h5r *f, const char *name, enum ff_type type, long max_elements, void **data, int *rank,
                               long *shape, ff_ctx *ctx);
+/* The same of `count` rows of the first axis from row `first` (FF_ERANGE when they are not all there); shape[0] becomes
+** count. */
+FF_MUST_USE ff_err ff_h5r_rows(ff_h5r *f, const char *name, enum ff_type type, long first, long count,
+                               long max_elements, void **data, int *rank, long *shape, ff_ctx *ctx);
 FF_MUST_USE ff_err ff_h5r_attr_number(ff_h5r *f, const char *object, const char *name, double *value, ff_ctx *ctx);
 /* malloc'ed text of at most max_bytes. */
 FF_MUST_USE ff_err ff_h5r_attr_text(ff_h5r *f, const char *object, const char *name, long max_bytes, char **value,

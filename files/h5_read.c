@@ -154,7 +154,9 @@ ff_err ff_h5r_shape(ff_h5r *f, const char *name, int *rank, long *shape, ff_ctx 
     return err;
 }
 
-static ff_err read_numbers(const ff_h5r *f, hid_t id, const char *name, enum ff_type type, void *data, ff_ctx *ctx)
+/* What `memory` and `file` select, H5S_ALL: everything. */
+static ff_err read_numbers(const ff_h5r *f, hid_t id, const char *name, enum ff_type type, hid_t memory, hid_t file,
+                           void *data, ff_ctx *ctx)
 {
     const hid_t stored = H5Dget_type(id);
     const H5T_class_t class = H5Tget_class(stored);
@@ -162,7 +164,7 @@ static ff_err read_numbers(const ff_h5r *f, hid_t id, const char *name, enum ff_
     if (class != H5T_INTEGER && class != H5T_FLOAT && class != H5T_ENUM) {
         return ff_h5_fail(ctx, FF_EBADFILE, FF_HERE, "%s: dataset /%s does not hold numbers", f->path, name);
     }
-    if (H5Dread(id, ff_h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) {
+    if (H5Dread(id, ff_h5_memory_type(type), memory, file, H5P_DEFAULT, data) < 0) {
         return ff_h5_fail(ctx, FF_EBADFILE, FF_HERE, "%s: dataset /%s cannot be read", f->path, name);
     }
     return FF_OK;
@@ -179,7 +181,7 @@ ff_err ff_h5r_fill(ff_h5r *f, const char *name, enum ff_type type, long n, void 
     if (points != n) {
         err = ff_fail(ctx, FF_EBADFILE, FF_HERE, "%s: dataset /%s changed while it was read", f->path, name);
     } else {
-        err = read_numbers(f, id, name, type, data, ctx);
+        err = read_numbers(f, id, name, type, H5S_ALL, H5S_ALL, data, ctx);
     }
     H5Dclose(id);
     return err;
@@ -202,6 +204,56 @@ ff_err ff_h5r_get(ff_h5r *f, const char *name, enum ff_type type, long max_eleme
     void *buffer = calloc((size_t)(n ? n : 1), ff_h5_type_size(type));
     if (!buffer) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "%s: no memory for the %ld numbers of /%s", f->path, n, name);
     err = ff_h5r_fill(f, name, type, n, buffer, ctx);
+    if (err) {
+        free(buffer);
+        return err;
+    }
+    *data = buffer;
+    return FF_OK;
+}
+
+/* Rows of an open dataset of this shape (its first length already that of the rows) into data. */
+static ff_err read_rows(const ff_h5r *f, hid_t id, const char *name, enum ff_type type, long first, int rank,
+                        const long *shape, void *data, ff_ctx *ctx)
+{
+    hsize_t start[FF_MAX_RANK] = {(hsize_t)first}, count[FF_MAX_RANK];
+    for (int i = 0; i < rank; i++) count[i] = (hsize_t)shape[i];
+    const hid_t file = H5Dget_space(id), memory = H5Screate_simple(rank, count, NULL);
+    ff_err err = FF_OK;
+    if (memory < 0 || H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, count, NULL) < 0) {
+        err = ff_h5_fail(ctx, FF_EBADFILE, FF_HERE, "%s: rows of dataset /%s cannot be selected", f->path, name);
+    }
+    if (!err) err = read_numbers(f, id, name, type, memory, file, data, ctx);
+    H5Sclose(memory);
+    H5Sclose(file);
+    return err;
+}
+
+ff_err ff_h5r_rows(ff_h5r *f, const char *name, enum ff_type type, long first, long count, long max_elements,
+                   void **data, int *rank, long *shape, ff_ctx *ctx)
+{
+    *data = NULL;
+    hid_t id;
+    ff_err err = open_dataset(f, name, &id, ctx);
+    if (err) return err;
+    err = get_shape(f, id, name, rank, shape, ctx);
+    if (!err && (*rank < 1 || first < 0 || count < 0 || first > shape[0] || count > shape[0] - first)) {
+        err = ff_fail(ctx, FF_ERANGE, FF_HERE, "%s: dataset /%s has no rows %ld to %ld", f->path, name, first,
+                      first + count - 1);
+    }
+    long n = err ? 0 : count;
+    for (int i = 1; !err && i < *rank; i++) {
+        if (__builtin_mul_overflow(n, shape[i], &n) || n > max_elements) {
+            err =
+                ff_fail(ctx, FF_EBADFILE, FF_HERE, "%s: %ld rows of dataset /%s have more than the %ld numbers allowed",
+                        f->path, count, name, max_elements);
+        }
+    }
+    void *buffer = err ? NULL : calloc((size_t)(n ? n : 1), ff_h5_type_size(type));
+    if (!err) shape[0] = count;
+    if (!err && !buffer) err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "%s: no memory for rows of /%s", f->path, name);
+    if (!err && n) err = read_rows(f, id, name, type, first, *rank, shape, buffer, ctx);
+    H5Dclose(id);
     if (err) {
         free(buffer);
         return err;

@@ -4,6 +4,7 @@
 
 #include <hdf5_hl.h>
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,12 +229,61 @@ static ff_err add_variable(ff_h5 *f, const char *group, const char *name, enum f
     return FF_OK;
 }
 
+/* Where infinity is a value (noise_sd of a masked pixel, the error of a trajectory that left the model), and where no number
+** is one (diagnostics of too few draws). */
+static bool may_be_infinite(const char *full)
+{
+    const char *slash = strrchr(full, '/'), *leaf = slash ? slash + 1 : full;
+    return strcmp(leaf, "noise_sd") == 0 || strcmp(leaf, "max_energy_error") == 0;
+}
+
+static bool may_be_nan(const char *full)
+{
+    return strncmp(full, "diagnostics/", 12) == 0;
+}
+
+/* A number that is none never comes into a file: what reads it later could not tell where it came from. `first`: index of
+** data[0] in the dataset. */
+static ff_err check_numbers(const ff_h5 *f, const char *full, enum ff_type type, const void *data, size_t first,
+                            size_t n, ff_ctx *ctx)
+{
+    if ((type != FF_F32_T && type != FF_F64_T) || may_be_nan(full)) return FF_OK;
+    const bool infinite = may_be_infinite(full);
+    for (size_t i = 0; i < n; i++) {
+        const double x = type == FF_F32_T ? (double)((const float *)data)[i] : ((const double *)data)[i];
+        if (isfinite(x) || (infinite && isinf(x) && x > 0)) continue;
+        return ff_fail(ctx, FF_ENUMERIC, FF_HERE, "%s: element %zu of /%s is %g, not a number", f->path, first + i,
+                       full, x);
+    }
+    return FF_OK;
+}
+
+static size_t row_size(const struct ff_h5_item *item)
+{
+    size_t n = 1;
+    for (int i = 1; i < item->rank; i++) n *= (size_t)item->shape[i];
+    return n;
+}
+
+/* The whole of a variable that was just added. */
+static ff_err check_variable(const ff_h5 *f, enum ff_type type, const void *data, ff_ctx *ctx)
+{
+    const struct ff_h5_item *item = &f->items[f->nitems - 1];
+    const size_t rows = item->rank ? (size_t)item->shape[0] : 1;
+    return check_numbers(f, item->name, type, data, 0, rows * row_size(item), ctx);
+}
+
 ff_err ff_h5_put(ff_h5 *f, const char *group, const char *name, enum ff_type type, const char *dims, const void *data,
                  ff_ctx *ctx)
 {
     hid_t id;
     ff_err err = add_variable(f, group, name, type, dims, data, &id, ctx);
     if (err) return err;
+    err = check_variable(f, type, data, ctx);
+    if (err) {
+        H5Dclose(id);
+        return err;
+    }
     if (H5Dwrite(id, ff_h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) {
         err = ff_h5_fail(ctx, FF_EIO, FF_HERE, "%s: cannot write /%s/%s", f->path, group, name);
     }
@@ -264,6 +314,8 @@ ff_err ff_h5_put_rows(ff_h5 *f, const char *group, const char *name, enum ff_typ
         return ff_fail(ctx, FF_EBUG, FF_HERE, "/%s: rows %ld..%ld of %ld", full, first, first + count - 1, rows);
     }
     if (count == 0) return FF_OK;
+    err = check_numbers(f, full, type, data, (size_t)first * row_size(item), (size_t)count * row_size(item), ctx);
+    if (err) return err;
     hsize_t start[FF_MAX_RANK] = {(hsize_t)first}, block[FF_MAX_RANK];
     memcpy(block, item->shape, sizeof block);
     block[0] = (hsize_t)count;

@@ -22,10 +22,10 @@ static const struct {
     [FF_U8_T] = {"|u1", 1},  [FF_BOOL_T] = {"|b1", 1},
 };
 
-/* The preamble (magic, version 1.0, length, dictionary, padding, newline) into out; returns its length. */
-static size_t preamble(char out[2 * ALIGN + 64 * FF_MAX_RANK], enum ff_type type, int rank, const long *shape)
+/* Magic, version 1.0, length, dictionary, padding, newline. */
+size_t ff_npy_head(char out[FF_NPY_HEAD], enum ff_type type, int rank, const long *shape)
 {
-    const size_t room = 2 * ALIGN + 64 * FF_MAX_RANK, start = sizeof magic + 4;
+    const size_t room = FF_NPY_HEAD, start = sizeof magic + 4;
     size_t n = start;
     n += (size_t)snprintf(out + n, room - n, "{'descr': '%s', 'fortran_order': False, 'shape': (", types[type].descr);
     for (int i = 0; i < rank; i++) {
@@ -46,8 +46,8 @@ static size_t preamble(char out[2 * ALIGN + 64 * FF_MAX_RANK], enum ff_type type
 ff_err ff_npy_write(const char *path, enum ff_type type, int rank, const long *shape, const void *data, ff_ctx *ctx)
 {
     if (rank < 0 || rank > FF_MAX_RANK) return ff_fail(ctx, FF_EBUG, FF_HERE, "%s: rank %d", path, rank);
-    char head[2 * ALIGN + 64 * FF_MAX_RANK];
-    const size_t head_size = preamble(head, type, rank, shape);
+    char head[FF_NPY_HEAD];
+    const size_t head_size = ff_npy_head(head, type, rank, shape);
     size_t n = 1;
     for (int i = 0; i < rank; i++) n *= (size_t)shape[i];
     char *part = ff_part_name(path);

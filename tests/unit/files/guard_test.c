@@ -113,6 +113,36 @@ static void every_death_is_an_error_about_the_file(void **state)
     }
 }
 
+/* How many descriptors are open beyond the three standard ones, the pipe and the folder that is read to see them. */
+static ff_err count_descriptors(void *arg, void **bytes, size_t *size, ff_ctx *ctx)
+{
+    (void)arg;
+    (void)ctx;
+    int *n = calloc(1, sizeof *n);
+    DIR *dir = opendir("/proc/self/fd");
+    for (struct dirent *e; dir && n && (e = readdir(dir));) *n += e->d_name[0] != '.';
+    if (n) *n -= 5;
+    *bytes = n;
+    *size = sizeof *n;
+    return FF_OK;
+}
+
+static void descriptors_of_the_parent_are_closed(void **state)
+{
+    (void)state;
+    ff_ctx ctx = {0};
+    int fds[20], *left;
+    size_t size;
+    for (int i = 0; i < 20; i++) assert_true((fds[i] = dup(STDIN_FILENO)) >= 0);
+    close(fds[3]); /* the pipe takes this place and another: open ones lie on both sides of it */
+    assert_ok(ff_guard("f", count_descriptors, NULL, 64 * MB, 10, (void **)&left, &size, &ctx), &ctx);
+    assert_int_equal(*left, 0);
+    free(left);
+    for (int i = 0; i < 20; i++) {
+        if (i != 3) assert_int_equal(close(fds[i]), 0);
+    }
+}
+
 static ff_err give_too_much(void *arg, void **bytes, size_t *size, ff_ctx *ctx)
 {
     (void)arg;
@@ -195,6 +225,7 @@ int main(void)
         cmocka_unit_test(bytes_come_back_whole),
         cmocka_unit_test(an_error_comes_back_as_it_was_said),
         cmocka_unit_test(every_death_is_an_error_about_the_file),
+        cmocka_unit_test(descriptors_of_the_parent_are_closed),
         cmocka_unit_test(more_than_the_limit_is_not_taken),
         cmocka_unit_test(a_parent_with_busy_threads_is_fine),
         cmocka_unit_test(handlers_of_the_parent_do_not_run_in_the_child),

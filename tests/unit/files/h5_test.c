@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <hdf5.h>
 #include <hdf5_hl.h>
+#include <limits.h>
 
 #include "files/h5.h"
 
@@ -235,18 +236,18 @@ static void only_what_shrinks_is_compressed(void **state)
     assert_ok(ff_h5_dim_plain(f, "", "y", SIDE, &ctx), &ctx);
     assert_ok(ff_h5_dim_plain(f, "", "x", SIDE, &ctx), &ctx);
     assert_ok(ff_h5_put(f, "", "noise", FF_F32_T, "y x", noise, &ctx), &ctx);
-    assert_ok(ff_h5_put(f, "", "flat", FF_F32_T, "y x", flat, &ctx), &ctx);
+    assert_ok(ff_h5_put(f, "", "noise_sd", FF_F32_T, "y x", flat, &ctx), &ctx);
     assert_ok(ff_h5_close(f, &ctx), &ctx);
     int filters;
     assert_int_equal(layout_of(path, "noise", &filters), H5D_CONTIGUOUS);
-    assert_int_equal(layout_of(path, "flat", &filters), H5D_CHUNKED);
+    assert_int_equal(layout_of(path, "noise_sd", &filters), H5D_CHUNKED);
     assert_int_equal(filters, 2);
     ff_h5r *r;
     assert_ok(ff_h5r_open(&r, path, &ctx), &ctx);
     int rank;
     long shape[FF_MAX_RANK];
     float *back;
-    assert_ok(ff_h5r_get(r, "flat", FF_F32_T, SIDE * SIDE, (void **)&back, &rank, shape, &ctx), &ctx);
+    assert_ok(ff_h5r_get(r, "noise_sd", FF_F32_T, SIDE * SIDE, (void **)&back, &rank, shape, &ctx), &ctx);
     assert_memory_equal(back, flat, SIDE * SIDE * sizeof *flat);
     free(back);
     ff_h5r_close(r);
@@ -336,6 +337,30 @@ static void misuse_of_the_writer_is_refused(void **state)
     ff_h5_abandon(f);
 }
 
+static void numbers_that_are_none_are_refused_by_their_index(void **state)
+{
+    char path[1024];
+    ff_ctx ctx = {0};
+    double good[6] = {0}, bad[6] = {0, 1, 2, 3, NAN, NAN}, masked[6] = {1, INFINITY, 1, 1, 1, 1};
+    const float infinite[6] = {0, 0, -INFINITY, 0, 0, 0};
+    ff_h5 *f;
+    assert_ok(ff_h5_create(&f, scratch(state, "numbers.h5", path), &ctx), &ctx);
+    assert_ok(ff_h5_dim(f, "g", "y", 2, &ctx), &ctx);
+    assert_ok(ff_h5_dim(f, "g", "x", 3, &ctx), &ctx);
+    assert_ok(ff_h5_dim(f, "diagnostics", "x", 6, &ctx), &ctx);
+    assert_fails(ff_h5_put(f, "g", "a", FF_F64_T, "y x", bad, &ctx), FF_ENUMERIC, &ctx, "/g/a", "element 4");
+    assert_fails(ff_h5_put(f, "g", "b", FF_F32_T, "y x", infinite, &ctx), FF_ENUMERIC, &ctx, "/g/b", "element 2");
+    assert_ok(ff_h5_reserve(f, "g", "c", FF_F64_T, "y x", &ctx), &ctx);
+    assert_ok(ff_h5_put_rows(f, "g", "c", FF_F64_T, 0, 2, good, &ctx), &ctx);
+    assert_fails(ff_h5_put_rows(f, "g", "c", FF_F64_T, 1, 1, bad + 3, &ctx), FF_ENUMERIC, &ctx, "/g/c", "element 4");
+    assert_ok(ff_h5_put(f, "g", "noise_sd", FF_F64_T, "y x", masked, &ctx), &ctx);
+    masked[1] = -INFINITY;
+    assert_fails(ff_h5_put(f, "h", "noise_sd", FF_F64_T, "", masked + 1, &ctx), FF_ENUMERIC, &ctx, "noise_sd",
+                 "element 0");
+    assert_ok(ff_h5_put(f, "diagnostics", "rhat", FF_F64_T, "x", bad, &ctx), &ctx);
+    ff_h5_abandon(f);
+}
+
 static void limits_of_the_reader_hold(void **state)
 {
     char path[1024];
@@ -368,6 +393,41 @@ static void limits_of_the_reader_hold(void **state)
 }
 
 /* Links and storage that lead out of a file would let a dataset read any file of a server. */
+static void rows_are_read_alone(void **state)
+{
+    ff_ctx ctx = {0};
+    char path[1024];
+    ff_h5r *f;
+    int rank;
+    long shape[FF_MAX_RANK];
+    float *map;
+    scratch(state, "rows.h5", path);
+    make_posterior(path, &ctx);
+    assert_ok(ff_h5r_open(&f, path, &ctx), &ctx);
+    for (long first = 0; first <= BINS; first++) {
+        for (long count = 0; first + count <= BINS; count++) {
+            assert_ok(ff_h5r_rows(f, "maps/mean", FF_F32_T, first, count, 1000, (void **)&map, &rank, shape, &ctx),
+                      &ctx);
+            assert_int_equal(rank, 3);
+            assert_int_equal(shape[0], count);
+            assert_int_equal(shape[2], N);
+            for (long i = 0; i < count * N * N; i++) assert_true(map[i] == (float)(first * N * N + i));
+            free(map);
+        }
+    }
+    static const long beyond[][2] = {{0, BINS + 1}, {BINS, 1},     {BINS + 1, 0}, {-1, 1},
+                                     {1, -1},       {LONG_MAX, 1}, {1, LONG_MAX}};
+    for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+        assert_fails(
+            ff_h5r_rows(f, "maps/mean", FF_F32_T, beyond[i][0], beyond[i][1], 1000, (void **)&map, &rank, shape, &ctx),
+            FF_ERANGE, &ctx, "rows.h5", "/maps/mean");
+        assert_null(map);
+    }
+    assert_fails(ff_h5r_rows(f, "maps/mean", FF_F32_T, 0, 2, N * N, (void **)&map, &rank, shape, &ctx), FF_EBADFILE,
+                 &ctx, "rows.h5", "numbers allowed");
+    ff_h5r_close(f);
+}
+
 static void other_files_are_not_followed(void **state)
 {
     char path[1024], other[1024];
@@ -449,7 +509,9 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_said_and_leaves_nothing),
         cmocka_unit_test(a_folder_that_is_not_there_is_an_error),
         cmocka_unit_test(misuse_of_the_writer_is_refused),
+        cmocka_unit_test(numbers_that_are_none_are_refused_by_their_index),
         cmocka_unit_test(limits_of_the_reader_hold),
+        cmocka_unit_test(rows_are_read_alone),
         cmocka_unit_test(other_files_are_not_followed),
         cmocka_unit_test(what_is_not_hdf5_is_said),
         cmocka_unit_test(a_foreign_netcdf_file_is_read),
