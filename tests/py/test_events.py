@@ -23,6 +23,7 @@ SIMULATE = {"kind": "simulate", "seed": 11, "count": 3, "model": MODEL}
 SPECTRUM = {"kind": "spectrum", "ell": [100, 300], "model": MODEL}
 MEMBERS = {
     "state": {"state", "reason", "message"},
+    "map": {"name", "bin", "shape", "href"},
     "log": {"level", "message"},
     "end": {"state", "message"},
     "progress": {"done", "total", "rate", "eta_s", "stage"},
@@ -137,6 +138,17 @@ def test_samples_and_states_of_a_posterior(events_of, name, threads):
         assert running < drawn[0] and drawn[-1] < succeeded < seqs("state", "reduce")[0]
 
 
+def test_maps_of_a_posterior_are_told_as_they_come(events_of):
+    """A checkpoint with draws in it comes with a look at the maps so far."""
+    for task in ("chain-0", "chain-1"):
+        events = of_type(events_of(FIXED), "map", task)
+        assert events, task
+        for e in events:
+            assert (e["name"], e["bin"], e["shape"], e["href"]) == ("convergence_mean", None, [1, 16, 16], "")
+        draws = [e for e in of_type(events_of(FIXED), "sample", task) if not e["warmup"]]
+        assert draws[0]["seq"] < events[0]["seq"]
+
+
 def test_progress_of_a_posterior_is_the_whole_job(events_of):
     events = events_of(UNTIL)
     progress = of_type(events, "progress")
@@ -146,6 +158,19 @@ def test_progress_of_a_posterior_is_the_whole_job(events_of):
     assert last["ess"] >= 60 and last["rhat"] < 1.1 and last["divergences"] >= 0
     most = CHAINS * (WARMUP + UNTIL["sampler"]["until"]["max_draws"])
     assert all(e["total"] < most / 4 for e in progress), "the longest run is no estimate"
+
+
+def test_a_task_that_fails_says_so(ffworker, tmp_path):
+    """Dark energy of negative density: known only when the work has begun."""
+    job = {**SPECTRUM, "model": {**MODEL, "parameters": {"omega_c": 5, "w0": 3}}}
+    done = subprocess.run(command(ffworker, job, tmp_path), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=60, check=False)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 3, done.stderr
+    assert states(events, "spectrum") == ["running", "failed"]
+    failed = of_type(events, "state", "spectrum")[-1]
+    assert failed["message"] and failed["message"] in events[-1]["message"]
+    assert events[-1]["type"] == "end" and events[-1]["state"] == "failed"
 
 
 @pytest.mark.slow
@@ -165,7 +190,7 @@ def test_resumed_chains_run_again(ffworker, tmp_path):
     assert done.returncode == 0, done.stderr
     second = [json.loads(line) for line in done.stdout.splitlines()]
     for c in range(CHAINS):
-        assert states(first, f"chain-{c}") == ["running"]
+        assert states(first, f"chain-{c}") == ["running", "cancelled"]
         assert states(second, f"chain-{c}") == ["running", "succeeded"]
         drawn = [[e["draw"] for e in of_type(part, "sample", f"chain-{c}") if not e["warmup"]]
                  for part in (first, second)]

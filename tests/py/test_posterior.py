@@ -2,6 +2,7 @@
 slow."""
 import copy
 import json
+import math
 import os
 import random
 import signal
@@ -39,7 +40,8 @@ KILLS = 10  # of each kind
 UNTIL = copy.deepcopy(SMALL)  # some rounds of 25 draws
 UNTIL["model"]["sources"] = {"gaussian": [{"z": 1.0, "sd": 0.2, "n_per_arcmin2": 30}]}
 UNTIL["model"]["parameters"] = {"omega_c": {"normal": [0.27, 0.06], "low": 0.05}, "sigma8": {"uniform": [0.4, 1.3]}}
-UNTIL["sampler"] = {"algorithm": "hmc", "chains": 2, "warmup": 30, "until": {"ess": 80, "rhat": 1.05, "max_draws": 400}}
+UNTIL["sampler"] = {"algorithm": "hmc", "integrator": "leapfrog", "chains": 2, "warmup": 30,
+                    "until": {"ess": 80, "rhat": 1.05, "max_draws": 400}}
 
 
 def contents(path):
@@ -158,7 +160,7 @@ def test_resume_of_another_job_is_refused(ffctl, tmp_path):
     process = subprocess.Popen([ffctl, "run", job, "-o", out, "--checkpoint-every", "0.05"], stderr=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 20
-    while not list(tmp_path.glob("small.h5.ckpt/*CURRENT*")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob("small.h5.ckpt/**/*CURRENT*")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -194,19 +196,44 @@ def mixed(run_job, tmp_path_factory):
     return path
 
 
-def test_until_stops_at_the_first_round_that_is_enough(mixed, run_job, tmp_path):
-    """The rule holds where it stopped and not a round earlier, whose draws are the same bits."""
+def next_look(held, ess):
+    """The documented rule: as many draws as the effective sample size promises to take, in steps of 25."""
+    promised = 25 * math.ceil(held * UNTIL["sampler"]["until"]["ess"] / ess / 25)
+    return min(max(promised, held + 25), 2 * held)
+
+
+def test_until_stops_at_the_first_look_that_is_enough(mixed, run_job, tmp_path):
+    """From look to look, each taken by a run that may not go further: no look before the last was enough, and the last
+    is where the job stopped. The draws of all are the same bits."""
     rule = UNTIL["sampler"]["until"]
     draws, ess, rhat = mixing(mixed)
-    assert draws % 25 == 0 and 25 < draws < rule["max_draws"], draws
+    assert draws < rule["max_draws"], draws
     assert ess >= rule["ess"] and rhat < rule["rhat"], (ess, rhat)
-    path, status, text = run_job(until(max_draws=draws - 25), tmp_path)
+    look, looks = 25 * math.ceil(rule["ess"] / UNTIL["sampler"]["chains"] / 25), 0
+    while look < draws:
+        path, status, text = run_job(until(max_draws=look), tmp_path, name=f"look{look}")
+        assert status == 0, text
+        held, ess, rhat = mixing(path)
+        assert held == look and (ess < rule["ess"] or rhat >= rule["rhat"]), (look, ess, rhat)
+        with h5py.File(path) as f, h5py.File(mixed) as g:
+            assert bits(f["posterior/sigma8"][()]) == bits(g["posterior/sigma8"][:, :look])
+        look, looks = next_look(look, ess), looks + 1
+    assert look == draws and looks >= 1
+
+
+def test_more_draws_go_on_from_a_stopped_run(run_job, ffworker, tmp_path):
+    """How many draws there are to be may change between a run and its resumption; the bits are those of a run that
+    wanted the larger number at once."""
+    longer = copy.deepcopy(SMALL)
+    longer["sampler"]["draws"] = 60
+    whole, status, text = run_job(longer, tmp_path, name="whole")
     assert status == 0, text
-    before, ess, rhat = mixing(path)
-    assert before == draws - 25
-    assert ess < rule["ess"] or rhat >= rule["rhat"], (ess, rhat)
-    with h5py.File(path) as f, h5py.File(mixed) as g:
-        assert bits(f["posterior/sigma8"][()]) == bits(g["posterior/sigma8"][:, :before])
+    process, _ = start_worker(ffworker, tmp_path, SMALL, "--checkpoint-every", "0.05")
+    after_draws(process, 8)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert_same_bits(whole, finish(ffworker, tmp_path, longer))
 
 
 def test_until_ends_at_max_draws(run_job, tmp_path):
@@ -239,7 +266,7 @@ def finish(ffworker, where, job):
 
 
 def test_until_killed_in_each_round_resumes_to_the_same_bits(mixed, ffworker, tmp_path):
-    for draws in (12, 24, 33):  # the first round, the end of it, the second
+    for draws in (12, 49, 60):  # before the first look, at the end of it, after it
         process, _ = start_worker(ffworker, tmp_path, UNTIL, "--checkpoint-every", "0.05", "--resume")
         after_draws(process, draws)
         process.kill()

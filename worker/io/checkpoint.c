@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fault.h"
 #include "common/job.h"
 
 enum { PATH_BYTES = 4096, DIGEST = crypto_hash_sha256_BYTES, MAX_IDENTITY = 1 << 20 };
@@ -297,8 +298,12 @@ ff_err ff_checkpoint_write(const char *dir, const char *name, const json_t *iden
     uint64_t a = generation_of(dir, name, 'a'), b = generation_of(dir, name, 'b');
     char target = a || b ? other(newest(current, dir, name)) : 'a';
     err = path_of(path, dir, name, suffix_of(target), ctx);
+    ff_crash_point("checkpoint_begin");
     if (!err) err = write_block(path, (a > b ? a : b) + 1, identity, bytes, size, ctx);
-    return err ? err : write_current(target, dir, name, ctx);
+    ff_crash_point("checkpoint_before_current");
+    if (!err) err = write_current(target, dir, name, ctx);
+    ff_crash_point("checkpoint_done");
+    return err;
 }
 
 /* The newest whole block; *letter says which file it came from, 0: there is no checkpoint. */
@@ -323,8 +328,8 @@ static ff_err find_block(struct block *b, char *letter, char current, const char
                    name, dir);
 }
 
-ff_err ff_checkpoint_read(const char *dir, const char *name, const json_t *identity, struct ff_checkpoint *out,
-                          ff_ctx *ctx)
+static ff_err read_newest(const char *dir, const char *name, const json_t *identity, bool repair,
+                          struct ff_checkpoint *out, ff_ctx *ctx)
 {
     struct block b = {0};
     char current, letter;
@@ -335,7 +340,7 @@ ff_err ff_checkpoint_read(const char *dir, const char *name, const json_t *ident
     err = check_identity(&b, name, identity, out->differs, sizeof out->differs, ctx);
     out->fell_back = current && letter != current;
     /* From now on the next write must not go over the only whole file. */
-    if (!err && letter != current) err = write_current(letter, dir, name, ctx);
+    if (!err && repair && letter != current) err = write_current(letter, dir, name, ctx);
     if (!err) {
         out->bytes = b.payload;
         out->size = b.head.payload_size;
@@ -345,6 +350,18 @@ ff_err ff_checkpoint_read(const char *dir, const char *name, const json_t *ident
     }
     block_done(&b);
     return err;
+}
+
+ff_err ff_checkpoint_read(const char *dir, const char *name, const json_t *identity, struct ff_checkpoint *out,
+                          ff_ctx *ctx)
+{
+    return read_newest(dir, name, identity, true, out, ctx);
+}
+
+ff_err ff_checkpoint_look(const char *dir, const char *name, const json_t *identity, struct ff_checkpoint *out,
+                          ff_ctx *ctx)
+{
+    return read_newest(dir, name, identity, false, out, ctx);
 }
 
 void ff_checkpoint_done(struct ff_checkpoint *c)

@@ -24,6 +24,9 @@ struct ff_checkpoint {
 /* FF_ECHECKPOINT lists the "must" keys that differ; the files are kept. */
 FF_MUST_USE ff_err ff_checkpoint_read(const char *dir, const char *name, const json_t *identity,
                                       struct ff_checkpoint *out, ff_ctx *ctx);
+/* The same from a folder that is not ours: nothing in it is changed. */
+FF_MUST_USE ff_err ff_checkpoint_look(const char *dir, const char *name, const json_t *identity,
+                                      struct ff_checkpoint *out, ff_ctx *ctx);
 void ff_checkpoint_done(struct ff_checkpoint *c);
 
 /* Removes the folder with the files of this module in it. */

@@ -51,6 +51,38 @@ ff_err ff_folder_remove(const char *path, ff_ctx *ctx)
     return ff_fail(ctx, FF_EIO, FF_HERE, "the folder %s cannot be removed: %s", path, strerror(why));
 }
 
+/* All bytes of one open file into another; 0 or errno. */
+static int copy_bytes(int from, int to)
+{
+    char block[1 << 16];
+    for (;;) {
+        const ssize_t got = read(from, block, sizeof block);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return got < 0 ? errno : 0;
+        for (ssize_t put = 0; put < got;) {
+            const ssize_t n = write(to, block + put, (size_t)(got - put));
+            if (n < 0 && errno != EINTR) return errno;
+            if (n > 0) put += n;
+        }
+    }
+}
+
+ff_err ff_folder_copy(const char *from, const char *to, bool *found, ff_ctx *ctx)
+{
+    const int in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    *found = in >= 0;
+    if (in < 0 && errno == ENOENT) return FF_OK;
+    if (in < 0) return ff_fail(ctx, FF_EIO, FF_HERE, "%s cannot be read: %s", from, strerror(errno));
+    const int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    int why = out < 0 ? errno : copy_bytes(in, out);
+    if (!why && fsync(out)) why = errno;
+    if (out >= 0 && close(out) && !why) why = errno;
+    close(in);
+    if (!why) return FF_OK;
+    return ff_fail(ctx, why == ENOSPC || why == EDQUOT ? FF_EDISKFULL : FF_EIO, FF_HERE,
+                   "%s cannot be copied to %s: %s", from, to, strerror(why));
+}
+
 /* The folder a file stands in, by its path alone. */
 static ff_err parent_of(const char *path, char *out, size_t size, ff_ctx *ctx)
 {

@@ -2,6 +2,7 @@
 #ifndef FF_WORKER_IO_FOLDER_H
 #define FF_WORKER_IO_FOLDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/err.h"
@@ -11,6 +12,10 @@ FF_MUST_USE ff_err ff_folder_make(const char *path, ff_ctx *ctx);
 
 /* Removes `path` with the plain files in it. Never follows a link; absent: nothing happens. */
 FF_MUST_USE ff_err ff_folder_remove(const char *path, ff_ctx *ctx);
+
+/* Copies the plain file `from` to `to` (replaced), which is on the disk when this returns. *found false, and FF_OK: there is
+** no `from`. */
+FF_MUST_USE ff_err ff_folder_copy(const char *from, const char *to, bool *found, ff_ctx *ctx);
 
 /* Refuses a file that could not be created: its folder is missing or not writable, or `path` is a folder. */
 FF_MUST_USE ff_err ff_folder_check_out(const char *path, ff_ctx *ctx);

@@ -101,7 +101,7 @@ static ff_err settle_header(struct ff_store *s, const struct ff_store_config *co
 {
     struct header want, got;
     fill_header(&want, config);
-    if (config->resume && read_at(s->fd, &got, sizeof got, 0) &&
+    if ((config->resume || config->read_only) && read_at(s->fd, &got, sizeof got, 0) &&
         got.sum == checksum(0, &got, offsetof(struct header, sum))) {
         if (memcmp(got.magic, want.magic, sizeof got.magic) || got.format != want.format || got.record != want.record ||
             got.nrecords != want.nrecords || memcmp(got.identity, want.identity, sizeof got.identity))
@@ -112,8 +112,15 @@ static ff_err settle_header(struct ff_store *s, const struct ff_store_config *co
         *other_origin = memcmp(got.origin, want.origin, sizeof got.origin) != 0;
         return FF_OK;
     }
+    if (config->read_only) return ff_fail(ctx, FF_EIO, FF_HERE, "%s has no whole header", s->path);
     if (ftruncate(s->fd, 0) || !write_at(s->fd, &want, sizeof want, 0)) return write_failed(ctx, s->path);
     return FF_OK;
+}
+
+static ff_err open_failed(ff_ctx *ctx, const struct ff_store_config *config)
+{
+    if (!config->read_only) return write_failed(ctx, config->path);
+    return ff_fail(ctx, FF_EIO, FF_HERE, "%s cannot be read: %s", config->path, strerror(errno));
 }
 
 ff_err ff_store_open(ff_store **out, const struct ff_store_config *config, bool *other_origin, ff_ctx *ctx)
@@ -131,8 +138,8 @@ ff_err ff_store_open(ff_store **out, const struct ff_store_config *config, bool 
                            .nrecords = config->nrecords,
                            .seed = checksum(FORMAT, config->identity, strlen(config->identity) & ~(size_t)7),
                            .path = path};
-    s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    ff_err err = s->fd < 0 ? write_failed(ctx, path) : settle_header(s, config, other_origin, ctx);
+    s->fd = open(path, (config->read_only ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC | O_NOFOLLOW, 0666);
+    ff_err err = s->fd < 0 ? open_failed(ctx, config) : settle_header(s, config, other_origin, ctx);
     if (err) {
         ff_store_close(s);
         return err;

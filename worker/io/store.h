@@ -16,7 +16,8 @@ struct ff_store_config {
     const char *origin;   /* what their last digit may depend on: build, kind of processor, FFT plans */
     size_t record;        /* bytes, a multiple of 8 */
     long nrecords;
-    bool resume; /* keep the records of an earlier process */
+    bool resume;    /* keep the records of an earlier process */
+    bool read_only; /* nothing is made or changed; a file that is missing or has no whole header is FF_EIO */
 };
 typedef struct ff_store ff_store;
 

@@ -1,6 +1,6 @@
 /* worker/job/draws.h - training draws: theta ~ prior, x ~ simulator, by the thousand. Each draw is a pure function of (seed, index), so
-** threads, chunks and kills leave no trace in the result. Finished draws stand in OUT.ckpt, one store a chunk, until the result is
-** assembled from them. */
+** threads, chunks and kills leave no trace in the result. Finished draws stand in a store a chunk until the result is
+** assembled from them (draws_team.h). */
 #ifndef FF_WORKER_JOB_DRAWS_H
 #define FF_WORKER_JOB_DRAWS_H
 

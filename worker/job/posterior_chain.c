@@ -7,17 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/version.h"
+#include "common/fault.h"
 #include "worker/core/rng.h"
-#include "worker/io/checkpoint.h"
-#include "worker/job/blob.h"
 #include "worker/job/meter.h"
 #include "worker/job/prior.h"
 
-enum { CHECKPOINT_FORMAT = 3, PREDICTIVE_EVERY = 4 };
+enum { PREDICTIVE_EVERY = 4 };
 /* Trajectories of HMC. What is standard normal is independent after a quarter period, pi/2. Parameters are not: given the
 ** field they are about half as wide as without, because the curvature of the density in the field depends on them, so they
 ** go further in longer trajectories and with a momentum that outlives them. Measured (docs/numerics.md): 2 U(0.5, 1.5) and a
@@ -31,7 +28,7 @@ static const struct ff_job *job_of(const struct ff_pchain *c)
     return c->run->prepared->job;
 }
 
-static long most_draws(const struct ff_job *job)
+long ff_pchain_most_draws(const struct ff_job *job)
 {
     return job->sampler.until ? job->sampler.max_draws : job->sampler.draws;
 }
@@ -46,7 +43,7 @@ size_t ff_pchain_bytes(const struct ff_job *job, int threads)
     const struct ff_chain_config config = {.algorithm = job->sampler.algorithm == FF_JOB_HMC ? FF_HMC : FF_NUTS,
                                            .max_depth = job->sampler.max_depth};
     const size_t moments = 2 * sizeof(double) * (pixels + nobs), maps = sizeof(float) * (nlatent + 6 * nobs);
-    const size_t draws = (size_t)most_draws(job) * (FF_REC_THETA + FF_MAX_PARS) * sizeof(double);
+    const size_t draws = (size_t)ff_pchain_most_draws(job) * (FF_REC_THETA + FF_MAX_PARS) * sizeof(double);
     return ff_engine_bytes(m, FF_F32, threads) + ff_chain_bytes(&config, m->npars, (long)nlatent) + moments + maps +
            draws;
 }
@@ -98,7 +95,7 @@ static struct ff_chain_config chain_config(const struct ff_pchain *c, const stru
         .factor = fit->factor,
         .seed = job_of(c)->seed,
         .chain = c->number,
-        .threads = threads,
+        .threads = ff_posterior_threads(job_of(c), threads),
     };
 }
 
@@ -117,34 +114,63 @@ static ff_err allocate(struct ff_pchain *c, ff_ctx *ctx)
     return err;
 }
 
-ff_err ff_pchain_init(struct ff_pchain *c, int number, const struct ff_run *run, const struct ff_maps *data,
-                      const struct ff_fit *fit, int threads, ff_ctx *ctx)
+ff_err ff_pchain_place(struct ff_pchain *c, const char *dir, ff_ctx *ctx)
+{
+    const int n = snprintf(c->dir, sizeof c->dir, "%s", dir);
+    if (n >= 0 && (size_t)n < sizeof c->dir) return FF_OK;
+    return ff_fail(ctx, FF_EUSAGE, FF_HERE, "the path of a folder of checkpoints has more than %zu characters",
+                   sizeof c->dir - 1);
+}
+
+/* All but the chain itself. */
+static ff_err set_up(struct ff_pchain *c, int number, const struct ff_run *run, const struct ff_start *start,
+                     int threads, ff_ctx *ctx)
 {
     memset(c, 0, sizeof *c);
     c->number = number;
     c->run = run;
-    c->data = data;
+    c->data = start->data;
     const struct ff_job *job = job_of(c);
     c->warmup = job->sampler.warmup;
-    c->max_draws = most_draws(job);
+    c->max_draws = ff_pchain_most_draws(job);
     c->checkpointed_s = ff_meter_now();
-    double q[FF_MAX_PARS];
-    ff_err err = ff_posterior_init(&c->posterior, job, &run->prepared->shift, data, threads, ctx);
-    if (!err) {
-        ff_transform_recentre(&c->posterior.transform, fit->mean, fit->sd);
-        c->target = ff_posterior_target(&c->posterior);
-        c->nrecord = FF_REC_THETA + c->target.nparam;
-        err = allocate(c, ctx);
-    }
-    if (!err) err = start_point(c, fit, q, ctx);
-    if (!err) {
-        const struct ff_chain_config config = chain_config(c, fit, threads);
-        err = ff_chain_init(&c->chain, &config, &c->target, q, c->z, ctx);
-    }
-    if (!err) return FF_OK;
-    ff_note(ctx, FF_HERE, "while setting up chain %d", number);
+    ff_err err = ff_pchain_place(c, run->ckpt_dir, ctx);
+    if (!err) err = ff_posterior_init(&c->posterior, job, &run->prepared->shift, c->data, threads, ctx);
+    if (err) return err;
+    ff_transform_recentre(&c->posterior.transform, start->fit.mean, start->fit.sd);
+    c->target = ff_posterior_target(&c->posterior);
+    c->nrecord = FF_REC_THETA + c->target.nparam;
+    return allocate(c, ctx);
+}
+
+static ff_err set_up_failed(struct ff_pchain *c, ff_err err, ff_ctx *ctx)
+{
+    ff_note(ctx, FF_HERE, "while setting up chain %d", c->number);
     ff_pchain_done(c);
     return err;
+}
+
+ff_err ff_pchain_init(struct ff_pchain *c, int number, const struct ff_run *run, const struct ff_start *start,
+                      int threads, const struct ff_pchain_listener *listener, ff_ctx *ctx)
+{
+    double q[FF_MAX_PARS];
+    ff_err err = set_up(c, number, run, start, threads, ctx);
+    c->listener = listener;
+    if (!err) err = start_point(c, &start->fit, q, ctx);
+    if (!err) {
+        const struct ff_chain_config config = chain_config(c, &start->fit, threads);
+        err = ff_chain_init(&c->chain, &config, &c->target, q, c->z, ctx);
+    }
+    if (err) return set_up_failed(c, err, ctx);
+    c->gradients = ff_chain_gradients(c->chain);
+    return FF_OK;
+}
+
+ff_err ff_pchain_init_still(struct ff_pchain *c, int number, const struct ff_run *run, const struct ff_start *start,
+                            int threads, ff_ctx *ctx)
+{
+    const ff_err err = set_up(c, number, run, start, threads, ctx);
+    return err ? set_up_failed(c, err, ctx) : FF_OK;
 }
 
 void ff_pchain_done(struct ff_pchain *c)
@@ -163,9 +189,9 @@ void ff_pchain_done(struct ff_pchain *c)
 
 /* ---- a draw ---- */
 
-void ff_pchain_fields_path(const struct ff_run *run, int chain, char *path, size_t size)
+void ff_pchain_fields_path(const char *dir, int chain, char *path, size_t size)
 {
-    snprintf(path, size, "%s/chain-%d.fields", run->ckpt_dir, chain);
+    snprintf(path, size, "%s/chain-%d.fields", dir, chain);
 }
 
 long ff_pchain_nfields(const struct ff_job *job, long ndraws)
@@ -179,9 +205,8 @@ static ff_err keep_field(const struct ff_pchain *c, ff_ctx *ctx)
     const struct ff_job *job = job_of(c);
     if (!job->sampler.thin || c->ndraws % job->sampler.every != 0) return FF_OK;
     char path[FF_PATH_SIZE + 64];
-    ff_pchain_fields_path(c->run, c->number, path, sizeof path);
+    ff_pchain_fields_path(c->dir, c->number, path, sizeof path);
     const size_t bytes = (size_t)c->convergence.len * sizeof(float);
-    mkdir(c->run->ckpt_dir, 0777);
     const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0) return ff_fail(ctx, FF_EIO, FF_HERE, "%s: %s", path, strerror(errno));
     const off_t at = (off_t)((size_t)(c->ndraws / job->sampler.every) * bytes);
@@ -249,12 +274,15 @@ static ff_err gather(struct ff_pchain *c, const struct ff_transition *t, const d
     return FF_OK;
 }
 
-static ff_err one_transition(struct ff_pchain *c, const struct ff_pchain_listener *listener, ff_ctx *ctx)
+static ff_err one_transition(struct ff_pchain *c, ff_ctx *ctx)
 {
+    const double begun = ff_meter_now();
     struct ff_transition t;
     struct ff_transformed point;
+    ff_crash_point("transition");
     ff_err err = ff_chain_step(c->chain, &t, ctx);
     if (err) return err;
+    c->gradients = ff_chain_gradients(c->chain);
     ff_transform_at(&c->posterior.transform, t.q, &point);
     const double *record = NULL;
     if (t.warmup) {
@@ -264,7 +292,8 @@ static ff_err one_transition(struct ff_pchain *c, const struct ff_pchain_listene
         if (err) return err;
         record = c->record + (c->ndraws - 1) * c->nrecord;
     }
-    listener->transition(listener->self, c, &t, record, point.theta);
+    c->seconds += ff_meter_now() - begun;
+    c->listener->transition(c->listener->self, c, &t, record, point.theta);
     return FF_OK;
 }
 
@@ -277,116 +306,16 @@ static bool checkpoint_is_due(struct ff_pchain *c)
     return news || ff_meter_now() - c->checkpointed_s > c->run->checkpoint_s;
 }
 
-ff_err ff_pchain_advance(struct ff_pchain *c, long draws, const struct ff_pchain_listener *listener, ff_ctx *ctx)
+ff_err ff_pchain_advance(struct ff_pchain *c, long draws, ff_ctx *ctx)
 {
-    const double begun = ff_meter_now();
     ff_err err = FF_OK;
     while (!err && c->ndraws < draws && c->ndraws < c->max_draws) {
         if (checkpoint_is_due(c)) err = ff_pchain_save(c, ctx);
         if (!err && ff_run_stopped(c->run))
             err = ff_fail(ctx, FF_EINTERRUPTED, FF_HERE, "stopped; the chains are checkpointed");
-        if (!err) err = one_transition(c, listener, ctx);
+        if (!err) err = one_transition(c, ctx);
     }
-    c->seconds += ff_meter_now() - begun;
     if (err && err != FF_EINTERRUPTED)
         ff_note(ctx, FF_HERE, "in chain %d, iteration %ld", c->number, ff_chain_iteration(c->chain));
-    return err;
-}
-
-/* ---- checkpoints ---- */
-
-static json_t *identity_of(const struct ff_pchain *c)
-{
-    char plans[32];
-    snprintf(plans, sizeof plans, "%016llx", (unsigned long long)ff_sim_plan_hash(c->posterior.engine.sim));
-    return json_pack("{s:{s:s,s:i,s:i},s:{s:s,s:s,s:s}}", "must", "job", c->run->prepared->spec_hash, "chain",
-                     c->number, "format", CHECKPOINT_FORMAT, "should", "build", ff_build_id(), "plans", plans, "cpu",
-                     ff_cpu_class());
-}
-
-static ff_err pack(const struct ff_pchain *c, struct ff_blob *blob, ff_ctx *ctx)
-{
-    void *state;
-    size_t size;
-    ff_err err = ff_chain_save(c->chain, &state, &size, ctx);
-    if (err) return err;
-    ff_blob_put(blob, &c->ndraws, sizeof c->ndraws);
-    ff_blob_put(blob, &c->warmup_divergences, sizeof c->warmup_divergences);
-    ff_blob_put(blob, state, size);
-    ff_blob_put(blob, c->record, (size_t)(c->ndraws * c->nrecord) * sizeof *c->record);
-    const struct ff_moments *moments[] = {&c->convergence, &c->observable};
-    for (int i = 0; i < 2; i++) {
-        ff_blob_put(blob, &moments[i]->count, sizeof moments[i]->count);
-        ff_blob_put(blob, moments[i]->mean, (size_t)moments[i]->len * sizeof *moments[i]->mean);
-        ff_blob_put(blob, moments[i]->m2, (size_t)moments[i]->len * sizeof *moments[i]->m2);
-    }
-    ff_predictive_save(&c->predictive, blob);
-    free(state);
-    if (blob->failed) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a checkpoint of chain %d", c->number);
-    return FF_OK;
-}
-
-ff_err ff_pchain_save(struct ff_pchain *c, ff_ctx *ctx)
-{
-    char name[32];
-    snprintf(name, sizeof name, "chain-%d", c->number);
-    struct ff_blob blob = {0};
-    json_t *identity = identity_of(c);
-    ff_err err = pack(c, &blob, ctx);
-    if (!err) err = ff_checkpoint_write(c->run->ckpt_dir, name, identity, blob.bytes, blob.size, ctx);
-    if (err) ff_note(ctx, FF_HERE, "while writing a checkpoint of chain %d", c->number);
-    c->checkpointed_s = ff_meter_now();
-    json_decref(identity);
-    ff_blob_done(&blob);
-    return err;
-}
-
-static ff_err unpack(struct ff_pchain *c, struct ff_blob *blob, ff_ctx *ctx)
-{
-    long ndraws = 0;
-    size_t size;
-    ff_blob_get(blob, &ndraws, sizeof ndraws);
-    ff_blob_get(blob, &c->warmup_divergences, sizeof c->warmup_divergences);
-    const void *state = ff_blob_peek(blob, &size);
-    if (blob->failed || ndraws < 0 || ndraws > c->max_draws)
-        return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "the checkpoint of chain %d is of another shape", c->number);
-    ff_err err = ff_chain_load(c->chain, state, size, ctx);
-    if (err) return err;
-    ff_blob_get(blob, c->record, (size_t)(ndraws * c->nrecord) * sizeof *c->record);
-    struct ff_moments *moments[] = {&c->convergence, &c->observable};
-    for (int i = 0; i < 2; i++) {
-        ff_blob_get(blob, &moments[i]->count, sizeof moments[i]->count);
-        ff_blob_get(blob, moments[i]->mean, (size_t)moments[i]->len * sizeof *moments[i]->mean);
-        ff_blob_get(blob, moments[i]->m2, (size_t)moments[i]->len * sizeof *moments[i]->m2);
-    }
-    ff_predictive_load(&c->predictive, blob);
-    if (blob->failed)
-        return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "the checkpoint of chain %d is of another shape", c->number);
-    c->ndraws = ndraws;
-    return FF_OK;
-}
-
-ff_err ff_pchain_load(struct ff_pchain *c, bool *found, char note[512], ff_ctx *ctx)
-{
-    char name[32];
-    snprintf(name, sizeof name, "chain-%d", c->number);
-    json_t *identity = identity_of(c);
-    struct ff_checkpoint checkpoint;
-    *found = false;
-    note[0] = 0;
-    ff_err err = ff_checkpoint_read(c->run->ckpt_dir, name, identity, &checkpoint, ctx);
-    json_decref(identity);
-    if (err) return err;
-    if (checkpoint.bytes) {
-        struct ff_blob blob = {.bytes = checkpoint.bytes, .size = checkpoint.size};
-        err = unpack(c, &blob, ctx);
-        *found = !err;
-        if (checkpoint.fell_back)
-            snprintf(note, 512, "the newest checkpoint of chain %d was damaged; the one before it is used", c->number);
-        else if (checkpoint.differs[0])
-            snprintf(note, 512, "chain %d was begun elsewhere (%.400s differ): it goes on, but not to the same bits",
-                     c->number, checkpoint.differs);
-    }
-    ff_checkpoint_done(&checkpoint);
     return err;
 }

@@ -68,6 +68,12 @@ struct ff_mixing ff_posterior_worst(const struct ff_pchain *chains, int nchains,
     return worst;
 }
 
+bool ff_posterior_enough(const struct ff_sampler *s, long draws, const struct ff_mixing *mixing)
+{
+    if (!s->until) return draws >= s->draws;
+    return draws >= s->max_draws || (mixing->ess_bulk >= s->until_ess && mixing->rhat < s->until_rhat);
+}
+
 /* ---- parameters ---- */
 
 enum { NDERIVED = 2 };
@@ -186,7 +192,7 @@ static ff_err write_sample_stats(const struct source *s, ff_ctx *ctx)
 static long all_gradients(const struct source *s)
 {
     long sum = 0;
-    for (int c = 0; c < s->nchains; c++) sum += ff_chain_gradients(s->chains[c].chain);
+    for (int c = 0; c < s->nchains; c++) sum += s->chains[c].gradients;
     return sum;
 }
 
@@ -293,7 +299,7 @@ static ff_err write_maps(const struct source *s, ff_ctx *ctx)
 static ff_err copy_fields(const struct source *s, int chain, long nfields, float *map, ff_ctx *ctx)
 {
     char path[FF_PATH_SIZE + 64];
-    ff_pchain_fields_path(s->run, chain, path, sizeof path);
+    ff_pchain_fields_path(s->chains[chain].dir, chain, path, sizeof path);
     FILE *file = fopen(path, "rb");
     if (!file) return ff_fail(ctx, FF_EIO, FF_HERE, "%s: the thinned fields are missing", path);
     const size_t len = (size_t)s->chains[0].convergence.len * (size_t)nfields;

@@ -171,8 +171,16 @@ static size_t estimate_bytes(const struct ff_job *job, int threads)
     }
 }
 
+static ff_err describe(struct ff_prepared *p, ff_ctx *ctx)
+{
+    ff_err err = ff_spec_resolve(&p->spec, p->job, ctx);
+    if (!err) err = ff_spec_hash(p->spec, p->spec_hash, ctx);
+    return err;
+}
+
 static ff_err prepare(struct ff_prepared *p, int threads, ff_ctx *ctx)
 {
+    if (p->job->kind == FF_NOOP) return describe(p, ctx); /* it has no model */
     p->bytes = estimate_bytes(p->job, threads);
     ff_err err = ff_memory_require(p->bytes, "/model/field/npix",
                                    p->job->kind == FF_POSTERIOR
@@ -182,8 +190,7 @@ static ff_err prepare(struct ff_prepared *p, int threads, ff_ctx *ctx)
     if (!err) err = read_sources(&p->job->model, ctx);
     if (!err) err = read_shift(p, ctx);
     if (!err) err = read_data(p, ctx);
-    if (!err) err = ff_spec_resolve(&p->spec, p->job, ctx);
-    if (!err) err = ff_spec_hash(p->spec, p->spec_hash, ctx);
+    if (!err) err = describe(p, ctx);
     return err;
 }
 

@@ -1,6 +1,6 @@
 /* worker/job/run.h - one job on one worker: what every kind of job is given, and the road from a job to its result.
 ** Call order: ff_prepare (opens and checks every dataset, checks memory; nothing is computed before it returns) ->
-** ff_run_job (runs the tasks of the job one after another, writes the result) -> ff_prepared_done. */
+** ff_run_job (splits the job and runs its tasks, writes the result) -> ff_prepared_done. Single tasks: task.h. */
 #ifndef FF_WORKER_JOB_RUN_H
 #define FF_WORKER_JOB_RUN_H
 
@@ -21,17 +21,17 @@ struct ff_prepared {
         data;     /* grid and noise_sd always set: from the dataset, else from the model, sigma_e and the densities;
                                  ** map only with data.dataset */
     json_t *spec; /* job->spec with datasets as "sha256:..": what a result embeds */
-    char spec_hash[65]; /* SHA-256 of spec without resources: identity of checkpoints */
+    char spec_hash[65]; /* of ff_spec_hash: identity of checkpoints */
     size_t bytes;       /* memory estimate of the run */
 };
 
 struct ff_run {
     const struct ff_prepared *prepared;
     const char *out;      /* result file */
-    const char *ckpt_dir; /* OUT.ckpt */
+    const char *ckpt_dir; /* OUT.ckpt, or the folder of a task's attempt */
     int threads;          /* >= 1 */
-    bool resume;
-    double checkpoint_s; /* time between checkpoints of a chain */
+    bool resume;          /* of ff_run_job */
+    double checkpoint_s;  /* time between checkpoints of a chain */
     struct ff_sink sink;
     /* Set by signal handlers; NULL: never. 1: checkpoint and return FF_EINTERRUPTED. Any other change: checkpoint and go on. */
     const volatile sig_atomic_t *stop;
@@ -48,11 +48,14 @@ void ff_prepared_done(struct ff_prepared *p);
 
 FF_MUST_USE ff_err ff_run_job(const struct ff_run *run, ff_ctx *ctx);
 
-/* One function a kind; each writes the whole result file at run->out. */
+/* The jobs of one task; each writes the whole result file at run->out. */
 FF_MUST_USE ff_err ff_run_simulate(const struct ff_run *run, ff_ctx *ctx);
-FF_MUST_USE ff_err ff_run_draws(const struct ff_run *run, ff_ctx *ctx);
 FF_MUST_USE ff_err ff_run_spectrum(const struct ff_run *run, ff_ctx *ctx);
-FF_MUST_USE ff_err ff_run_posterior(const struct ff_run *run, ff_ctx *ctx);
+
+/* States of the tasks of a job that is run here as a whole; of a task alone, who hands it out tells them. */
+void ff_run_tell(const struct ff_run *run, const char *task, const char *state, const char *message);
+/* succeeded, cancelled (FF_EINTERRUPTED) or failed. */
+void ff_run_tell_end(const struct ff_run *run, const char *task, ff_err err, const ff_ctx *ctx);
 
 /* The mock data of a job: truth's maps plus noise (data.mock), on the grid and with the noise of the job (or of the mask
 ** dataset). out: ff_maps_done of files/dataset.h. */

@@ -188,7 +188,6 @@ ff_err ff_run_simulate(const struct ff_run *run, ff_ctx *ctx)
     if (!err) err = check_room(run, &s, ctx);
     if (err) goto done;
     ff_meter_init(&meter, &run->sink, "simulate", 0);
-    ff_emit_state(&run->sink, "simulate", "running", NULL, NULL);
     const struct ff_result_info info = ff_run_result_info(run, ff_sim_plan_hash(s.drawer.engine.sim));
     err = ff_result_open(&s.file, run->out, &info, ctx);
     if (!err) err = reserve(&s, ctx);
@@ -199,7 +198,6 @@ ff_err ff_run_simulate(const struct ff_run *run, ff_ctx *ctx)
     }
     const struct ff_result_cost cost = {.gradients = 0, .model_evaluations = s.job->count};
     err = ff_result_close(s.file, &cost, ctx);
-    if (!err) ff_emit_state(&run->sink, "simulate", "succeeded", NULL, NULL);
 done:
     simulation_done(&s);
     return err;

@@ -75,7 +75,12 @@ ff_err ff_spec_hash(const json_t *spec, char out[FF_HASH_SIZE], ff_ctx *ctx)
 {
     out[0] = '\0';
     json_t *copy = json_deep_copy(spec);
+    json_t *sampler = copy ? json_object_get(copy, "sampler") : NULL;
     if (copy) (void)json_object_del(copy, "resources");
+    if (sampler) {
+        (void)json_object_del(sampler, "draws");
+        (void)json_object_del(sampler, "until");
+    }
     char *text = copy ? json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(copy);
     if (!text) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the text of the job");

@@ -9,10 +9,20 @@ static enum ff_whiten whiten_of(const struct ff_sampler *sampler)
     return sampler->whiten == FF_JOB_WHITEN_NONE ? FF_WHITEN_NONE : FF_WHITEN_WIENER;
 }
 
+int ff_posterior_threads(const struct ff_job *job, int threads)
+{
+    enum { PIXELS_A_THREAD = 32768 };
+    const struct ff_model *m = &job->model;
+    const long n = (long)m->npix * m->padding, pixels = m->sources.nbins * n * n;
+    const long useful = pixels > PIXELS_A_THREAD ? pixels / PIXELS_A_THREAD : 1;
+    return useful < threads ? (int)useful : threads;
+}
+
 ff_err ff_posterior_init(struct ff_posterior *p, const struct ff_job *job, const struct ff_shift_table *shift,
                          const struct ff_maps *data, int threads, ff_ctx *ctx)
 {
     memset(p, 0, sizeof *p);
+    threads = ff_posterior_threads(job, threads);
     p->whiten = whiten_of(&job->sampler);
     ff_transform_init(&p->transform, &job->model);
     ff_err err = ff_engine_init(&p->engine, &job->model, shift, FF_F32, threads, true, ctx);

@@ -14,6 +14,10 @@ struct ff_posterior {
     double theta_bar[FF_MAX_PARS];
 };
 
+/* How many of `threads` a density of this job makes use of: the parallel loops of a small map are shorter than the wait for
+** a second thread, above all where others compete for the cores. Results do not depend on it. */
+int ff_posterior_threads(const struct ff_job *job, int threads);
+
 FF_MUST_USE ff_err ff_posterior_init(struct ff_posterior *p, const struct ff_job *job,
                                      const struct ff_shift_table *shift, const struct ff_maps *data, int threads,
                                      ff_ctx *ctx);

@@ -139,6 +139,32 @@ static void truncated_newest_falls_back(void **state)
     assert_true(cuts > 50);
 }
 
+/* From a folder of somebody else the older checkpoint is taken too, but nothing there is put right. */
+static void looking_changes_nothing(void **state)
+{
+    const struct place *p = *state;
+    ff_ctx ctx = {0};
+    struct ff_checkpoint c;
+    unsigned char bytes[SIZE];
+    char current[2] = "";
+    put(p, 1);
+    put(p, 2);
+    assert_int_equal(truncate(file_of(p, ".b"), 300), 0);
+    fill(bytes, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ff_checkpoint_look(p->dir, "chain-0", p->identity, &c, &ctx), FF_OK);
+        assert_true(c.fell_back);
+        assert_memory_equal(c.bytes, bytes, SIZE);
+        ff_checkpoint_done(&c);
+        int fd = open(file_of(p, ".CURRENT"), O_RDONLY);
+        assert_int_equal(read(fd, current, 2), 2);
+        close(fd);
+        assert_int_equal(current[0], 'b');
+    }
+    assert_int_equal(ff_checkpoint_look(p->root, "chain-1", p->identity, &c, &ctx), FF_OK);
+    assert_null(c.bytes);
+}
+
 static void any_flipped_byte_is_noticed(void **state)
 {
     const struct place *p = *state;
@@ -313,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(any_flipped_byte_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_whole_is_an_error_and_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(half_done_writes_do_not_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(looking_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(foreign_checkpoints_are_refused_with_their_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(another_build_is_told_but_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_is_named_and_spares_the_last_checkpoint, setup, teardown),

@@ -77,6 +77,56 @@ static void identity_is_that_of_contents(void **state)
     check_ok(ff_folder_remove(folder, &ctx), &ctx);
 }
 
+/* A chain may go on to more draws, so how many there are to be is no part of what a checkpoint belongs to; all else is. */
+static void identity_leaves_out_how_many_draws(void **state)
+{
+    (void)state;
+    static const char form[] = "{\"kind\":\"posterior\",\"model\":{\"preset\":\"lsst-y10\"},\"data\":{\"mock\":{}},"
+                               "\"sampler\":{%s}}";
+    static const char *const samplers[] = {
+        "\"draws\":100", "\"draws\":200", "\"until\":{\"ess\":50}", "\"until\":{\"ess\":70,\"max_draws\":10}",
+        "\"warmup\":7",  "\"chains\":2",  "\"target_accept\":0.7"};
+    char hash[7][FF_HASH_SIZE], text[512];
+    for (int i = 0; i < 7; i++) {
+        json_t *spec;
+        snprintf(text, sizeof text, form, samplers[i]);
+        spec_of(text, &spec, hash[i]);
+        json_decref(spec);
+        if (i < 4)
+            assert_string_equal(hash[i], hash[0]);
+        else
+            assert_string_not_equal(hash[i], hash[0]);
+    }
+}
+
+static void copies_are_whole_and_links_are_not_followed(void **state)
+{
+    (void)state;
+    char folder[256], from[300], to[300], link_path[300], text[16] = "";
+    bool found;
+    ff_ctx ctx = {0};
+    temporary_folder(folder);
+    snprintf(from, sizeof from, "%s/from", folder);
+    snprintf(to, sizeof to, "%s/to", folder);
+    snprintf(link_path, sizeof link_path, "%s/link", folder);
+    check_ok(ff_folder_copy(from, to, &found, &ctx), &ctx);
+    assert_false(found);
+    assert_int_equal(access(to, F_OK), -1);
+    write_file(to, "something longer");
+    write_file(from, "short");
+    check_ok(ff_folder_copy(from, to, &found, &ctx), &ctx);
+    assert_true(found);
+    FILE *f = fopen(to, "r");
+    assert_int_equal(fread(text, 1, sizeof text, f), 5);
+    fclose(f);
+    assert_string_equal(text, "short");
+    assert_int_equal(symlink(from, link_path), 0);
+    assert_int_equal(ff_folder_copy(link_path, to, &found, &ctx), FF_EIO);
+    assert_int_equal(ff_folder_copy(from, link_path, &found, &ctx), FF_EIO);
+    ff_ctx_clear(&ctx);
+    check_ok(ff_folder_remove(folder, &ctx), &ctx);
+}
+
 static void memory_that_is_not_there_is_refused_with_numbers(void **state)
 {
     (void)state;
@@ -162,6 +212,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(differences_reach_the_precision_of_the_values),
         cmocka_unit_test(identity_is_that_of_contents),
+        cmocka_unit_test(identity_leaves_out_how_many_draws),
+        cmocka_unit_test(copies_are_whole_and_links_are_not_followed),
         cmocka_unit_test(memory_that_is_not_there_is_refused_with_numbers),
         cmocka_unit_test(results_that_could_not_be_made_are_refused),
         cmocka_unit_test(links_in_a_checkpoint_folder_are_removed_not_followed),

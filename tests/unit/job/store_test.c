@@ -135,6 +135,34 @@ static void a_record_in_another_place_is_not_taken(void **state)
     ff_store_close(s);
 }
 
+static void a_reader_makes_and_changes_nothing(void **state)
+{
+    const struct fixture *f = *state;
+    ff_store *s;
+    ff_ctx ctx = {0};
+    bool other;
+    char record[RECORD] = {0};
+    struct ff_store_config config = {.path = f->path,
+                                     .identity = "job-hash",
+                                     .origin = "here",
+                                     .record = RECORD,
+                                     .nrecords = NRECORDS,
+                                     .read_only = true};
+    assert_int_equal(ff_store_open(&s, &config, &other, &ctx), FF_EIO);
+    assert_int_equal(access(f->path, F_OK), -1);
+    put_some(f);
+    check_ok(ff_store_open(&s, &config, &other, &ctx), &ctx);
+    assert_true(ff_store_get(s, 2, record));
+    assert_int_equal(ff_store_put(s, 1, record, &ctx), FF_EIO);
+    assert_false(ff_store_get(s, 1, record));
+    ff_store_close(s);
+    assert_int_equal(truncate(f->path, 100), 0); /* the header is cut: not made anew */
+    assert_int_equal(ff_store_open(&s, &config, &other, &ctx), FF_EIO);
+    config.identity = "another-hash";
+    put_some(f);
+    assert_int_equal(ff_store_open(&s, &config, &other, &ctx), FF_ECHECKPOINT);
+}
+
 static void the_store_of_another_job_is_refused(void **state)
 {
     const struct fixture *f = *state;
@@ -174,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_resume_nothing_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_damaged_byte_makes_its_record_missing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_record_in_another_place_is_not_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_reader_makes_and_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_store_of_another_job_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_cut_anywhere_opens, set_up, tear_down),
     };
