@@ -398,7 +398,7 @@ def test_data_that_fits_is_taken(ffworker, bad_data):
     (["--job", "x.json", "-o", "y.h5", "--threads", "0"], "--threads"),
     (["--job", "x.json", "-o", "y.h5", "--backend", "cuda"], "not in this build"),
     (["--job", "x.json", "-o", "y.h5", "--ranks", "2"], "/resources/ranks"),
-    (["--connect", "tcp://host:1"], "not in this build"),
+    (["--connect", "tcp://host:1"], "--server-key"),
     (["--nonsense"], "--help"),
 ])
 def test_bad_command_lines(ffworker, tmp_path, options, words):

@@ -1,0 +1,179 @@
+/* worker/gang/runner.c - see runner.h. */
+#include "worker/gang/runner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/job/memory.h"
+#include "worker/job/task.h"
+
+struct engine {
+    char *spec; /* of the job that is prepared; NULL: none */
+    struct ff_prepared prepared;
+    struct ff_task *tasks;
+    int ntasks, threads;
+};
+
+static void forget(struct engine *e)
+{
+    if (!e->spec) return;
+    free(e->spec);
+    free(e->tasks);
+    ff_prepared_done(&e->prepared);
+    memset(e, 0, sizeof *e);
+}
+
+/* ---- the job ---- */
+
+static const char *dataset_path(void *self, const char *id)
+{
+    return ff_work_dataset(self, id);
+}
+
+static ff_err prepare_new(struct engine *e, const struct ff_work *w, const char *spec, int threads, ff_ctx *ctx)
+{
+    struct ff_job *job;
+    ff_err err = ff_job_parse_task(&job, spec, strlen(spec), dataset_path, (void *)w, ctx);
+    if (err) return err;
+    const int own = job->resources.threads;
+    e->threads = own > 0 && own < threads ? own : threads;
+    err = ff_prepare(&e->prepared, job, e->threads, ctx);
+    if (err) return err;
+    err = ff_tasks_split(e->prepared.job, &e->tasks, &e->ntasks, ctx);
+    if (err) ff_prepared_done(&e->prepared);
+    return err;
+}
+
+/* The job of the task in e->prepared, from before where its spec is the same to the letter. */
+static ff_err prepare(struct engine *e, const struct ff_work *w, int threads, ff_ctx *ctx)
+{
+    char *spec = json_dumps(json_object_get(w->body, "spec"), JSON_COMPACT | JSON_SORT_KEYS);
+    if (!spec) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the text of a job");
+    if (e->spec && !strcmp(spec, e->spec)) {
+        free(spec);
+        return FF_OK;
+    }
+    forget(e);
+    const ff_err err = prepare_new(e, w, spec, threads, ctx);
+    if (err) {
+        free(spec);
+        memset(e, 0, sizeof *e);
+    } else {
+        e->spec = spec;
+    }
+    return err;
+}
+
+/* A job is split alike everywhere; a name that is not in it comes from a server of another build. Names that end in a
+** number stand at that place, mostly: looked at first, since a job may have very many. */
+static const struct ff_task *find_task(const struct engine *e, const char *name)
+{
+    const char *dash = strrchr(name, '-');
+    const long guess = dash ? strtol(dash + 1, NULL, 10) : -1;
+    if (guess >= 0 && guess < e->ntasks && !strcmp(e->tasks[guess].name, name)) return &e->tasks[guess];
+    for (int i = 0; i < e->ntasks; i++)
+        if (!strcmp(e->tasks[i].name, name)) return &e->tasks[i];
+    return NULL;
+}
+
+/* ---- folders of other tasks ---- */
+
+struct input {
+    const char *name;
+    char *path;
+};
+struct inputs {
+    struct input *list;
+    int n;
+};
+
+static const char *folder_of(void *self, const char *name)
+{
+    const struct inputs *inputs = self;
+    for (int i = 0; i < inputs->n; i++)
+        if (!strcmp(inputs->list[i].name, name)) return inputs->list[i].path;
+    return NULL;
+}
+
+static void inputs_done(struct inputs *inputs)
+{
+    for (int i = 0; i < inputs->n; i++) free(inputs->list[i].path);
+    free(inputs->list);
+}
+
+static ff_err inputs_init(struct inputs *inputs, const struct ff_work *w, ff_ctx *ctx)
+{
+    json_t *all = json_object_get(w->body, "inputs");
+    const size_t n = json_object_size(all);
+    const char *name;
+    json_t *attempt;
+    char path[FF_GANG_PATH];
+    *inputs = (struct inputs){.list = calloc(n ? n : 1, sizeof *inputs->list)};
+    if (!inputs->list) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the folders of %zu tasks", n);
+    json_object_foreach(all, name, attempt)
+    {
+        if (!ff_work_input(w, name, path)) continue;
+        char *copy = strdup(path);
+        if (!copy) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the folders of %zu tasks", n);
+        inputs->list[inputs->n++] = (struct input){name, copy};
+    }
+    return FF_OK;
+}
+
+/* ---- the task ---- */
+
+static ff_err run_task(const struct engine *e, const struct ff_work *w, const struct ff_work_io *io,
+                       struct inputs *inputs, struct ff_work_end *end, ff_ctx *ctx)
+{
+    char out[FF_GANG_PATH + sizeof FF_RESULT_NAME];
+    const struct ff_task *task = find_task(e, w->task);
+    if (!task) return ff_fail(ctx, FF_EVERSION, FF_HERE, "the job has no task %s in this build", w->task);
+    snprintf(out, sizeof out, "%s/%s", w->folder, FF_RESULT_NAME);
+    const struct ff_task_run run = {.run = {.prepared = &e->prepared,
+                                            .out = out,
+                                            .ckpt_dir = w->folder,
+                                            .threads = e->threads,
+                                            .resume = w->resume[0] != '\0',
+                                            .checkpoint_s = io->checkpoint_s,
+                                            .sink = io->sink,
+                                            .stop = io->stop},
+                                    .task = task,
+                                    .resume_dir = w->resume[0] ? w->resume : NULL,
+                                    .done = {.self = inputs, .of = folder_of},
+                                    .draws = w->draws,
+                                    .checkpointed = io->checkpointed,
+                                    .checkpointed_self = io->self};
+    enum ff_task_end how = FF_TASK_DONE;
+    const ff_err err = ff_run_task(&run, &how, &end->draws, ctx);
+    end->more = how == FF_TASK_MORE;
+    return err;
+}
+
+static ff_err run(void *self, const struct ff_work *w, const struct ff_work_io *io, struct ff_work_end *end,
+                  ff_ctx *ctx)
+{
+    struct engine *e = self;
+    struct inputs inputs = {0};
+    ff_err err = FF_OK;
+    if (w->memory_bytes > 0)
+        err = ff_memory_require((size_t)w->memory_bytes, "/resources", "a gang with more memory is needed", ctx);
+    if (!err) err = prepare(e, w, io->threads, ctx);
+    if (!err) err = inputs_init(&inputs, w, ctx);
+    if (!err) err = run_task(e, w, io, &inputs, end, ctx);
+    inputs_done(&inputs);
+    return err;
+}
+
+ff_err ff_runner_open(struct ff_runner *out, ff_ctx *ctx)
+{
+    *out = (struct ff_runner){.run = run, .self = calloc(1, sizeof(struct engine))};
+    return out->self ? FF_OK : ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the engine");
+}
+
+void ff_runner_close(struct ff_runner *runner)
+{
+    if (runner->self) forget(runner->self);
+    free(runner->self);
+    *runner = (struct ff_runner){0};
+}
