@@ -6,15 +6,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "client/ffctl/config.h"
 #include "client/ffctl/options.h"
 #include "common/err.h"
 
 struct ff_cli {
-    bool json;         /* machine output */
-    bool colour_out;   /* stdout may be coloured */
-    bool colour_err;   /* stderr may be coloured */
-    bool terminal_err; /* stderr is a terminal that can redraw a line */
-    ff_ctx ctx;        /* the error, when run returns one */
+    bool json;               /* machine output */
+    bool colour_out;         /* stdout may be coloured */
+    bool colour_err;         /* stderr may be coloured */
+    bool terminal_err;       /* stderr is a terminal that can redraw a line */
+    struct ff_access access; /* of commands that talk to a server */
+    ff_ctx ctx;              /* the error, when run returns one */
 };
 
 struct ff_command {
@@ -25,15 +27,21 @@ struct ff_command {
     const void *defaults;            /* the values the options start from, `size` bytes; NULL: zeros */
     size_t size;
     int least, most; /* how many arguments */
-    /* Returns the exit code; where that comes from an error, cli->ctx holds it and is printed by the caller.
-    ** NULL: a command of the contract that is not in this build. */
+    bool remote;     /* talks to a server: takes --server, --token-file, --ca-file and --context too */
+    /* Returns the exit code; where that comes from an error, cli->ctx holds it and is printed by the caller. */
     int (*run)(struct ff_cli *cli, const void *values, const char *const *args, int nargs);
 };
 
 extern const struct ff_command ff_command_run, ff_command_describe, ff_command_export, ff_command_catalog,
-    ff_command_convert, ff_command_mock_catalog, ff_command_version, ff_command_help;
+    ff_command_convert, ff_command_mock_catalog, ff_command_version, ff_command_help, ff_command_submit, ff_command_ls,
+    ff_command_get, ff_command_watch, ff_command_wait, ff_command_logs, ff_command_cancel, ff_command_retry,
+    ff_command_extend, ff_command_download, ff_command_upload, ff_command_workers, ff_command_users, ff_command_tokens,
+    ff_command_usage, ff_command_login, ff_command_completion;
 
-/* The table: every command of the contract, those of this build first; NULL ends it. */
+/* Options every command takes, and those of commands that talk to a server (commands.c): for help and completion. */
+const struct ff_option *ff_common_options(bool remote);
+
+/* The table: every command; those that need a server after the others. NULL ends it. */
 const struct ff_command *const *ff_commands(void);
 /* NULL: no such command. */
 const struct ff_command *ff_command_find(const char *name);

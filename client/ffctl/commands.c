@@ -11,51 +11,19 @@
 #include "client/ffctl/complain.h"
 #include "client/ffctl/help.h"
 
-/* Commands of the contract that are not in this build: named, so that they are refused for what they are. */
-static const struct ff_command submit = {.name = "submit", .summary = "send a job to a server"};
-static const struct ff_command ls = {.name = "ls", .summary = "list jobs of a server"};
-static const struct ff_command get = {.name = "get", .summary = "show one job of a server"};
-static const struct ff_command watch = {.name = "watch", .summary = "follow a job's progress"};
-static const struct ff_command wait_ = {.name = "wait", .summary = "wait until jobs are done"};
-static const struct ff_command logs = {.name = "logs", .summary = "show a job's log"};
-static const struct ff_command cancel = {.name = "cancel", .summary = "cancel a job"};
-static const struct ff_command retry = {.name = "retry", .summary = "run a job again"};
-static const struct ff_command extend = {.name = "extend", .summary = "add draws to a job"};
-static const struct ff_command download = {.name = "download", .summary = "fetch a job's result"};
-static const struct ff_command upload = {.name = "upload", .summary = "send a dataset to a server"};
-static const struct ff_command workers = {.name = "workers", .summary = "list or drain workers"};
-static const struct ff_command users = {.name = "users", .summary = "manage users"};
-static const struct ff_command tokens = {.name = "tokens", .summary = "manage tokens"};
-static const struct ff_command usage = {.name = "usage", .summary = "show what was used"};
-static const struct ff_command login = {.name = "login", .summary = "remember a server and its token"};
-static const struct ff_command completion = {.name = "completion", .summary = "print shell completions"};
-
-static const struct ff_command *const table[] = {&ff_command_run,
-                                                 &ff_command_describe,
-                                                 &ff_command_export,
-                                                 &ff_command_catalog,
-                                                 &ff_command_convert,
-                                                 &ff_command_mock_catalog,
-                                                 &ff_command_version,
-                                                 &ff_command_help,
-                                                 &submit,
-                                                 &ls,
-                                                 &get,
-                                                 &watch,
-                                                 &wait_,
-                                                 &logs,
-                                                 &cancel,
-                                                 &retry,
-                                                 &extend,
-                                                 &download,
-                                                 &upload,
-                                                 &workers,
-                                                 &users,
-                                                 &tokens,
-                                                 &usage,
-                                                 &login,
-                                                 &completion,
-                                                 NULL};
+static const struct ff_command *const table[] = {&ff_command_run,        &ff_command_describe,
+                                                 &ff_command_export,     &ff_command_catalog,
+                                                 &ff_command_convert,    &ff_command_mock_catalog,
+                                                 &ff_command_submit,     &ff_command_ls,
+                                                 &ff_command_get,        &ff_command_watch,
+                                                 &ff_command_wait,       &ff_command_logs,
+                                                 &ff_command_cancel,     &ff_command_retry,
+                                                 &ff_command_extend,     &ff_command_download,
+                                                 &ff_command_upload,     &ff_command_workers,
+                                                 &ff_command_users,      &ff_command_tokens,
+                                                 &ff_command_usage,      &ff_command_login,
+                                                 &ff_command_completion, &ff_command_version,
+                                                 &ff_command_help,       NULL};
 
 const struct ff_command *const *ff_commands(void)
 {
@@ -87,6 +55,7 @@ int ff_cli_json(struct ff_cli *cli, json_t *object)
 /* Options every command takes. */
 struct common {
     bool json, no_color, help;
+    struct ff_access access;
 };
 
 static bool coloured(int fd, bool refused)
@@ -99,6 +68,7 @@ static void look_around(struct ff_cli *cli, const struct common *common)
 {
     const char *term = getenv("TERM");
     cli->json = common->json;
+    cli->access = common->access;
     cli->colour_out = coloured(STDOUT_FILENO, common->no_color);
     cli->colour_err = coloured(STDERR_FILENO, common->no_color);
     cli->terminal_err = isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
@@ -127,11 +97,26 @@ static ff_err count_args(const struct ff_command *command, int nargs, ff_ctx *ct
                    command->usage);
 }
 
+/* Those for a server first: a command without one starts after them. */
 static const struct ff_option common_options[] = {
+    {"server", 0, FF_OPTION_TEXT, offsetof(struct common, access.server), "URL",
+     .help = "http://HOST:PORT, https://HOST or unix:/PATH"},
+    {"token-file", 0, FF_OPTION_TEXT, offsetof(struct common, access.token_file), "FILE",
+     .help = "file with the token, readable by its owner only"},
+    {"ca-file", 0, FF_OPTION_TEXT, offsetof(struct common, access.ca_file), "FILE",
+     .help = "certificates to trust (default: the system's)"},
+    {"context", 0, FF_OPTION_TEXT, offsetof(struct common, access.context), "NAME",
+     .help = "a server remembered by 'ffctl login' (default: the current one)"},
     {"json", 0, FF_OPTION_FLAG, offsetof(struct common, json), .help = "machine output: JSON on stdout"},
     {"no-color", 0, FF_OPTION_FLAG, offsetof(struct common, no_color), .help = "no colours"},
     {"help", 'h', FF_OPTION_FLAG, offsetof(struct common, help), .help = "this help"},
     {0}};
+enum { SERVER_OPTIONS = 4 };
+
+const struct ff_option *ff_common_options(bool remote)
+{
+    return remote ? common_options : common_options + SERVER_OPTIONS;
+}
 
 /* `common`: what stood before the command. */
 static int run_command(struct ff_cli *cli, const struct ff_command *command, struct common *common, int argc,
@@ -143,7 +128,8 @@ static int run_command(struct ff_cli *cli, const struct ff_command *command, str
     ff_err err = values ? FF_OK : ff_fail(&cli->ctx, FF_ENOMEM, FF_HERE, "no memory for the options");
     if (!err && command->defaults) memcpy(values, command->defaults, command->size);
     if (!err) {
-        err = ff_options_read(command->options, values, common_options, common, argc, argv, args, &nargs, &cli->ctx);
+        err = ff_options_read(command->options, values, ff_common_options(command->remote), common, argc, argv, args,
+                              &nargs, &cli->ctx);
     }
     look_around(cli, common);
     if (!err && common->help) {
@@ -154,22 +140,6 @@ static int run_command(struct ff_cli *cli, const struct ff_command *command, str
     }
     free(values);
     return code;
-}
-
-/* Its own options are unknown; the common ones are found among them. */
-static int refuse_command(struct ff_cli *cli, const struct ff_command *command, struct common *common, int argc,
-                          char **argv)
-{
-    for (int i = 0; i < argc; i++) {
-        common->json |= strcmp(argv[i], "--json") == 0;
-        common->no_color |= strcmp(argv[i], "--no-color") == 0;
-        common->help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
-    }
-    look_around(cli, common);
-    if (common->help) return ff_help_command(cli, command);
-    ff_fail_at(&cli->ctx, FF_ENOTBUILT, command->name, FF_HERE, "'%s' (%s) is not in this build", command->name,
-               command->summary);
-    return ff_cli_failed(cli);
 }
 
 /* The common options that stand before the command; returns how many. */
@@ -210,17 +180,14 @@ int ff_cli_main(int argc, char **argv)
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
     if (strcmp(name, "--version") == 0) name = "version";
     const struct ff_command *command = ff_command_find(name);
-    const bool built = command && command->run;
     int code;
-    if (built) {
+    if (command) {
         code = run_command(&cli, command, &common, argc - at - 1, argv + at + 1);
-    } else if (command) {
-        code = refuse_command(&cli, command, &common, argc - at - 1, argv + at + 1);
     } else {
         for (int i = at + 1; i < argc; i++) cli.json |= strcmp(argv[i], "--json") == 0;
         code = ff_code_exit(no_such_command(name, &cli.ctx));
     }
     code = flush(&cli, code);
-    if (cli.ctx.code) ff_complain(&cli, code, built ? command->name : NULL);
+    if (cli.ctx.code) ff_complain(&cli, code, command ? command->name : NULL);
     return code;
 }

@@ -40,6 +40,33 @@ static void advise(char *out, size_t size, ff_err code, const char *command)
     case FF_ENUMERIC:
         snprintf(out, size, "look at the priors of the job; 'ffworker --check JOB.json' checks its model");
         break;
+    case FF_EAUTH:
+        snprintf(out, size, "ask for a token and use it: ffctl login --server URL --token-file FILE");
+        break;
+    case FF_EFORBIDDEN:
+        snprintf(out, size, "this is for an administrator's token");
+        break;
+    case FF_ENOTFOUND:
+        snprintf(out, size, "'ffctl ls' lists your jobs; another user's are not found");
+        break;
+    case FF_EQUOTA:
+    case FF_EBUSY:
+        snprintf(out, size, "try again later; 'ffctl usage' and 'ffctl ls' show what is in use");
+        break;
+    case FF_ECONFLICT:
+    case FF_ETIMEOUT:
+        snprintf(out, size, "'ffctl describe ID' shows the state of a job and what can be done");
+        break;
+    case FF_EUNREACHABLE:
+        snprintf(out, size,
+                 "does the server run, is the address right ('ffctl login --list')? then repeat the command");
+        break;
+    case FF_EVERSION:
+        snprintf(out, size, "use the ffctl that came with the server ('ffctl version --check')");
+        break;
+    case FF_ECORRUPT:
+        snprintf(out, size, "repeat the command; if it stays, tell the operator of the server");
+        break;
     default:
         snprintf(out, size, "%s", code == FF_EBUG ? "please report this with the whole message" : "");
     }

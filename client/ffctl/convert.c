@@ -6,35 +6,21 @@
 #include <string.h>
 
 #include "client/ffctl/cli.h"
+#include "client/ffctl/convert_options.h"
 
 struct values {
-    const char *as, *axes, *noise_sd, *out;
-    double size_deg, ra_deg, dec_deg;
-    long column;
+    struct ff_convert_values what;
+    const char *out;
 };
 
 static const struct ff_option options[] = {
-    {"as", 0, FF_OPTION_TEXT, offsetof(struct values, as), "KIND", "convergence|shear|nz|shift",
-     .help = "what it is: convergence, shear, nz or shift"},
-    {"axes", 0, FF_OPTION_TEXT, offsetof(struct values, axes), "AXES",
-     .help = "order of the axes of maps, e.g. y,x,bin"},
-    {"size-deg", 0, FF_OPTION_REAL, offsetof(struct values, size_deg), "D", .low = 1e-3, .high = 20,
-     .help = "side of the field, degrees (maps)"},
-    {"noise-sd", 0, FF_OPTION_TEXT, offsetof(struct values, noise_sd), "S,...",
-     .help = "noise per pixel, one number or one a bin"},
-    {"ra-deg", 0, FF_OPTION_REAL, offsetof(struct values, ra_deg), "A", .low = -360, .high = 360,
-     .help = "centre of the field"},
-    {"dec-deg", 0, FF_OPTION_REAL, offsetof(struct values, dec_deg), "D", .low = -90, .high = 90,
-     .help = "centre of the field"},
-    {"column", 0, FF_OPTION_INT, offsetof(struct values, column), "K", .low = 1, .high = 1000,
-     .help = "which column is n(z), from 1 (default: 2)"},
+    FF_CONVERT_OPTIONS,
     {"output", 'o', FF_OPTION_TEXT, offsetof(struct values, out), "DATA.h5", .help = "dataset to write"},
     {0}};
 
-static ff_err check(const struct values *v, ff_ctx *ctx)
+ff_err ff_convert_check(const struct ff_convert_values *v, ff_ctx *ctx)
 {
     if (!v->as) return ff_fail(ctx, FF_EUSAGE, FF_HERE, "--as is missing; allowed: convergence, shear, nz, shift");
-    if (!v->out) return ff_fail(ctx, FF_EUSAGE, FF_HERE, "-o is missing: the dataset to write");
     bool maps = strcmp(v->as, "convergence") == 0 || strcmp(v->as, "shear") == 0;
     if (maps && !(v->size_deg > 0))
         return ff_fail(ctx, FF_EUSAGE, FF_HERE, "--size-deg is missing: the side of the field");
@@ -45,24 +31,28 @@ static ff_err check(const struct values *v, ff_ctx *ctx)
     return FF_OK;
 }
 
+ff_err ff_convert_to(const char *in, const char *out, const struct ff_convert_values *v, ff_ctx *ctx)
+{
+    struct ff_convert_options o = {.as = v->as,
+                                   .axes = v->axes,
+                                   .size_deg = v->size_deg,
+                                   .ra_deg = v->ra_deg,
+                                   .dec_deg = v->dec_deg,
+                                   .noise_sd = v->noise_sd,
+                                   .column = (int)v->column};
+    return ff_convert(in, out, &o, ctx);
+}
+
 static int convert(struct ff_cli *cli, const void *values, const char *const *args, int nargs)
 {
     (void)nargs;
     const struct values *v = values;
-    ff_err err = check(v, &cli->ctx);
-    if (!err) {
-        struct ff_convert_options o = {.as = v->as,
-                                       .axes = v->axes,
-                                       .size_deg = v->size_deg,
-                                       .ra_deg = v->ra_deg,
-                                       .dec_deg = v->dec_deg,
-                                       .noise_sd = v->noise_sd,
-                                       .column = (int)v->column};
-        err = ff_convert(args[0], v->out, &o, &cli->ctx);
-    }
+    ff_err err = v->what.as && !v->out ? ff_fail(&cli->ctx, FF_EUSAGE, FF_HERE, "-o is missing: the dataset to write")
+                                       : ff_convert_check(&v->what, &cli->ctx);
+    if (!err) err = ff_convert_to(args[0], v->out, &v->what, &cli->ctx);
     if (err) return ff_cli_failed(cli);
-    if (cli->json) return ff_cli_json(cli, json_pack("{ss ss ss}", "file", v->out, "from", args[0], "as", v->as));
-    printf("wrote %s (%s)\n", v->out, v->as);
+    if (cli->json) return ff_cli_json(cli, json_pack("{ss ss ss}", "file", v->out, "from", args[0], "as", v->what.as));
+    printf("wrote %s (%s)\n", v->out, v->what.as);
     fprintf(stderr, "\nnext: name it in a job as \"@%s\" (relative to the job's folder), or look: ffctl describe %s\n",
             v->out, v->out);
     return 0;

@@ -1,11 +1,13 @@
-/* client/ffctl/export.c - `ffctl export RESULT.h5 --format FORMAT -o FILE`. */
+/* client/ffctl/export.c - `ffctl export RESULT.h5|ID --format FORMAT -o FILE`. */
 #include "client/ffctl/export.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client/ffctl/cli.h"
+#include "client/ffctl/fetching.h"
 
 struct values {
     const char *format, *map, *out;
@@ -75,38 +77,63 @@ static void print_report(const json_t *report)
     putchar('\n');
 }
 
-static int export(struct ff_cli *cli, const void *values, const char *const *args, int nargs)
+static int export_file(struct ff_cli *cli, const struct values *v, const char *in)
 {
-    (void)nargs;
-    const struct values *v = values;
-    ff_err err = check(v, &cli->ctx);
-    if (!err && strncmp(args[0], "job_", 4) == 0 && access(args[0], F_OK) != 0) {
-        err = ff_fail_at(&cli->ctx, FF_ENOTBUILT, args[0], FF_HERE,
-                         "'%s' is a job of a server; exporting those is not in this build", args[0]);
-    }
-    if (err) return ff_cli_failed(cli);
     json_t *report = json_pack("{ss s[]}", "format", v->format, "files");
-    struct ff_export e = {.in = args[0], .out = v->out, .map = v->map, .bin = v->bin, .report = report};
-    err = report ? write_format(v, &e, &cli->ctx) : ff_fail(&cli->ctx, FF_ENOMEM, FF_HERE, "no memory");
+    struct ff_export e = {.in = in, .out = v->out, .map = v->map, .bin = v->bin, .report = report};
+    ff_err err = report ? write_format(v, &e, &cli->ctx) : ff_fail(&cli->ctx, FF_ENOMEM, FF_HERE, "no memory");
     if (!err && cli->json) return ff_cli_json(cli, report);
     if (!err) print_report(report);
     json_decref(report);
     return err ? ff_cli_failed(cli) : 0;
 }
 
+/* A job of a server: its result comes into a temporary file. */
+static int export_job(struct ff_cli *cli, const struct values *v, const char *id)
+{
+    struct ff_remote r;
+    char *path;
+    ff_err err = ff_id_check("job_", id, "a job's id", &cli->ctx);
+    if (!err) err = ff_temporary(&path, ".h5", &cli->ctx);
+    if (err) return ff_cli_failed(cli);
+    int code;
+    err = ff_remote_open(&r, cli);
+    if (err) {
+        code = ff_cli_failed(cli);
+    } else {
+        err = ff_fetch_result(&r, id, path, false);
+        code = ff_remote_end(&r, err, 0);
+        if (!err) code = export_file(cli, v, path);
+    }
+    unlink(path);
+    free(path);
+    return code;
+}
+
+static int export(struct ff_cli *cli, const void *values, const char *const *args, int nargs)
+{
+    (void)nargs;
+    const struct values *v = values;
+    if (check(v, &cli->ctx)) return ff_cli_failed(cli);
+    bool job = strncmp(args[0], "job_", 4) == 0 && access(args[0], F_OK) != 0;
+    return job ? export_job(cli, v, args[0]) : export_file(cli, v, args[0]);
+}
+
 const struct ff_command ff_command_export = {
     .name = "export",
     .summary = "write samples, maps and pictures of a result in other formats",
-    .usage = "RESULT.h5 --format npy|getdist|fits|png|corner [--map NAME] [--bin B] -o FILE",
+    .usage = "RESULT.h5|ID --format npy|getdist|fits|png|corner [--map NAME] [--bin B] -o FILE",
     .examples = "  ffctl export lsst-y10.h5 --format corner -o corner.png\n"
                 "  ffctl export lsst-y10.h5 --format png --map convergence_mean --bin 4 -o map.png\n"
                 "  ffctl export lsst-y10.h5 --format fits --map convergence_sd --bin 4 -o map.fits\n"
                 "  ffctl export lsst-y10.h5 --format getdist -o chains/lsst-y10\n"
-                "  ffctl export draws.h5 --format npy --map draws/theta -o theta.npy\n",
+                "  ffctl export draws.h5 --format npy --map draws/theta -o theta.npy\n"
+                "  ffctl export job_0123456789abcdefghijklmnop --format corner -o corner.png\n",
     .options = options,
     .defaults = &defaults,
     .size = sizeof defaults,
     .least = 1,
     .most = 1,
+    .remote = true,
     .run = export,
 };

@@ -46,11 +46,11 @@ static int help_exit_codes(struct ff_cli *cli)
     return 0;
 }
 
-static void print_group(FILE *out, const char *title, bool built)
+static void print_group(FILE *out, const char *title, bool remote)
 {
     fprintf(out, "\n%s\n", title);
     for (const struct ff_command *const *c = ff_commands(); *c; c++) {
-        if (((*c)->run != NULL) == built) fprintf(out, "  %-13s %s\n", (*c)->name, (*c)->summary);
+        if ((*c)->remote == remote) fprintf(out, "  %-13s %s\n", (*c)->name, (*c)->summary);
     }
 }
 
@@ -59,14 +59,17 @@ void ff_help_print_all(FILE *out)
     fprintf(out,
             "ffctl %s: full-field weak-lensing inference from the command line\n"
             "\n"
-            "  ffctl run examples/lsst-y10-small.json    run a job here and follow it\n"
-            "  ffctl describe lsst-y10-small.h5          parameters, convergence, cost\n",
+            "  ffctl run examples/lsst-y10-small.json                    run a job here and follow it\n"
+            "  ffctl login --server URL --token-file FILE                use a server from now on\n"
+            "  ffctl submit examples/lsst-y10-small.json --follow        run a job there\n",
             ff_version());
-    print_group(out, "Commands", true);
-    print_group(out, "Not in this build", false);
-    fputs("\n'ffctl help COMMAND' shows one with examples, 'ffctl help exit-codes' what it returns.\n"
-          "Every command takes --json, --no-color and --help.\n",
-          out);
+    print_group(out, "Commands", false);
+    print_group(out, "Commands for a server", true);
+    fputs(
+        "\n'ffctl help COMMAND' shows one with examples, 'ffctl help exit-codes' what it returns.\n"
+        "Every command takes --json, --no-color and --help; those for a server take --server, --token-file, --ca-file\n"
+        "and --context too.\n",
+        out);
 }
 
 static json_t *command_object(const struct ff_command *command)
@@ -76,8 +79,8 @@ static json_t *command_object(const struct ff_command *command)
         json_array_append_new(options, json_pack("{ss ss? ss? ss}", "name", o->name, "value", o->value, "choices",
                                                  o->choices, "help", o->help));
     }
-    return json_pack("{ss ss sb ss? so}", "name", command->name, "summary", command->summary, "built",
-                     command->run != NULL, "usage", command->usage, "options", options);
+    return json_pack("{ss ss sb ss? so}", "name", command->name, "summary", command->summary, "built", 1, "usage",
+                     command->usage, "options", options);
 }
 
 static int help_all(struct ff_cli *cli)
@@ -103,14 +106,12 @@ int ff_help_command(struct ff_cli *cli, const struct ff_command *command)
 {
     if (cli->json) return ff_cli_json(cli, command_object(command));
     printf("ffctl %s: %s\n", command->name, command->summary);
-    if (!command->run) {
-        puts("\nThis command is not in this build.");
-        return 0;
-    }
     printf("\nExamples\n%s\nUsage\n  ffctl %s %s\n", command->examples, command->name, command->usage);
     if (command->options) puts("\nOptions");
     for (const struct ff_option *o = command->options; o && o->name; o++) print_option(o);
-    puts("\nEvery command takes --json, --no-color and --help.");
+    puts(command->remote ? "\nOptions of every command, and of those that talk to a server"
+                         : "\nOptions of every command");
+    for (const struct ff_option *o = ff_common_options(command->remote); o->name; o++) print_option(o);
     return 0;
 }
 

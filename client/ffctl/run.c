@@ -1,16 +1,19 @@
-/* client/ffctl/run.c - `ffctl run JOB.json`: checks the job, starts a worker, follows it, shows the result.
-** Stopping: Ctrl-C or SIGTERM becomes SIGTERM to the worker, which checkpoints; the next run goes on with --resume. Should
-** ffctl be killed, the worker is told by the kernel (worker.c). */
+/* client/ffctl/run.c - `ffctl run JOB.json`: checks the job, starts a server of its own (private.h), follows the job there, and
+** moves the result to its place.
+** Stopping: at Ctrl-C or SIGTERM the server's gangs checkpoint; the next run goes on with --resume. Should ffctl be killed, the
+** server is told by the kernel and does the same; the lock (lock.h) is held until its gangs are gone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 #include "client/ffctl/cli.h"
-#include "client/ffctl/follow.h"
+#include "client/ffctl/datasets.h"
 #include "client/ffctl/lock.h"
+#include "client/ffctl/private.h"
+#include "client/ffctl/reading.h"
 #include "client/ffctl/summary.h"
-#include "client/ffctl/worker.h"
+#include "client/ffctl/watching.h"
 #include "common/job.h"
 
 struct values {
@@ -34,7 +37,8 @@ static const struct ff_option options[] = {
      .help = "go on from the checkpoint of an interrupted run"},
     {0}};
 
-enum { LOCK_WAIT_S = 30, MAX_ARGV = 16, EXIT_REFUSED = 2, EXIT_JOB_FAILED = 3 };
+enum { LOCK_WAIT_S = 90 };
+static const double patience_s = 60;
 
 /* JOB.json -> JOB.h5 in the current folder; malloc'ed. */
 static char *default_out(const char *job)
@@ -46,92 +50,6 @@ static char *default_out(const char *job)
     memcpy(out, base, size);
     memcpy(out + size, ".h5", sizeof ".h5");
     return out;
-}
-
-/* The worker's command line; numbers are kept in the struct. */
-struct command_line {
-    char *argv[MAX_ARGV];
-    int n;
-    char ranks[24], threads[24], checkpoint_s[32];
-};
-
-static void push(struct command_line *line, const char *option, const char *value)
-{
-    line->argv[line->n++] = (char *)option;
-    if (value) line->argv[line->n++] = (char *)value;
-}
-
-static void compose(struct command_line *line, const struct values *v, const char *program, const char *job,
-                    const char *out)
-{
-    *line = (struct command_line){0};
-    snprintf(line->ranks, sizeof line->ranks, "%ld", v->ranks);
-    snprintf(line->threads, sizeof line->threads, "%ld", v->threads);
-    snprintf(line->checkpoint_s, sizeof line->checkpoint_s, "%.17g", v->checkpoint_s);
-    push(line, program, NULL);
-    push(line, "--job", job);
-    push(line, "-o", out);
-    if (v->ranks) push(line, "--ranks", line->ranks);
-    if (v->threads) push(line, "--threads", line->threads);
-    if (v->backend) push(line, "--backend", v->backend);
-    if (v->checkpoint_s > 0) push(line, "--checkpoint-every", line->checkpoint_s);
-    if (v->resume) push(line, "--resume", NULL);
-}
-
-enum { WORDS_SIZE = 4096 };
-
-/* What the listener needs. */
-struct session {
-    struct ff_cli *cli;
-    struct ff_follow follow;
-    bool stopping;
-    json_t *error;          /* "error" of the end event, NULL: none */
-    char words[WORDS_SIZE]; /* with --json: the worker's words, the first of them */
-    size_t nwords;
-};
-
-static void on_line(void *self, const char *line, size_t size)
-{
-    struct session *s = self;
-    if (s->cli->json) {
-        fwrite(line, 1, size, stdout);
-        fflush(stdout);
-    }
-    json_t *event;
-    ff_ctx ignored = {0};
-    if (ff_json_parse(&event, line, size, &ignored)) return; /* not an event: shown above if anybody wants it */
-    if (!s->cli->json) ff_follow_event(&s->follow, event);
-    json_t *error = json_object_get(event, "error");
-    if (json_is_object(error) && !s->error) s->error = json_incref(error);
-    json_decref(event);
-}
-
-/* The worker's own words: shown to people, kept for programs, which get them as a problem (tell_program). When we asked
-** it to stop, ours say the same. */
-static void on_words(void *self, const char *bytes, size_t size)
-{
-    struct session *s = self;
-    if (s->stopping) return;
-    if (s->cli->json) {
-        size_t n = size < WORDS_SIZE - s->nwords ? size : WORDS_SIZE - s->nwords;
-        memcpy(s->words + s->nwords, bytes, n);
-        s->nwords += n;
-        return;
-    }
-    ff_follow_clear(&s->follow);
-    fwrite(bytes, 1, size, stderr);
-}
-
-static void on_stopping(void *self, bool again)
-{
-    struct session *s = self;
-    ff_follow_clear(&s->follow);
-    s->stopping = true;
-    if (s->cli->json) return; /* it is told at the end */
-    fputs(again ? "\nkilling the worker; what came after its last checkpoint is lost\n"
-                : "\nstopping: the worker writes a checkpoint (again: kill it without one)\n",
-          stderr);
-    fflush(stderr);
 }
 
 static void say_next(const char *out, enum ff_kind kind)
@@ -157,100 +75,170 @@ static int show_result(struct ff_cli *cli, const char *out, enum ff_kind kind)
     return 0;
 }
 
-/* The error called `slug`, else the first that gives `exit_code`, else FF_EBUG. */
-static ff_err error_called(const char *slug, int exit_code)
+/* What one run needs. */
+struct session {
+    struct ff_cli *cli;
+    struct ff_private server;
+    const char *path, *out; /* of the job and of the result */
+    enum ff_kind kind;
+    bool stopping;
+};
+
+/* Chains are one gang each, as far as there are threads; what else there is shares a gang's threads. */
+static void share_threads(const struct ff_job *job, const struct values *v, struct ff_private_options *o)
 {
-    for (ff_err e = FF_OK + 1; slug && e < FF_NCODES; e++) {
-        if (strcmp(ff_code_slug(e), slug) == 0) return e;
-    }
-    for (ff_err e = FF_OK + 1; e < FF_NCODES; e++) {
-        if (ff_code_exit(e) == exit_code) return e;
-    }
-    return FF_EBUG;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    long threads = v->threads ? v->threads : job->resources.threads ? job->resources.threads : cores > 0 ? cores : 1;
+    long chains = job->kind == FF_POSTERIOR ? job->sampler.chains : 1;
+    o->gangs = (int)(chains < threads ? chains : threads);
+    o->threads = (int)(threads / o->gangs);
 }
 
-/* The worker's error becomes ours, to be printed as any other: what its end event says, else its words. */
-static void adopt_error(struct session *s, int code)
+static ff_err check_options(const struct values *v, ff_ctx *ctx)
 {
-    const char *detail = json_string_value(json_object_get(s->error, "detail"));
-    const char *pointer = json_string_value(json_object_get(s->error, "pointer"));
-    const ff_err err = error_called(json_string_value(json_object_get(s->error, "type")), code);
-    for (size_t i = 0; i < s->nwords; i++) {
-        if (s->words[i] == '\n') s->words[i] = ' ';
-    }
-    if (detail) {
-        ff_fail_at(&s->cli->ctx, err, pointer ? pointer : "", FF_HERE, "%s", detail);
-    } else if (s->nwords > 0) {
-        ff_fail(&s->cli->ctx, err, FF_HERE, "%.*s", (int)s->nwords, s->words);
-    } else {
-        ff_fail(&s->cli->ctx, err, FF_HERE, "the worker ended with exit code %d", code);
-    }
+    if (v->ranks > 1)
+        return ff_fail_at(ctx, FF_ENOTBUILT, "--ranks", FF_HERE, "more than one rank is not in this build");
+    if (v->backend && strcmp(v->backend, "cuda") == 0)
+        return ff_fail_at(ctx, FF_ENOTBUILT, "--backend", FF_HERE, "cuda is not in this build; auto and cpu are");
+    return FF_OK;
 }
 
-/* What became of a run that did not succeed, in a sentence for people or as a problem for programs. */
-static void say(struct session *s, ff_err err, const char *what, const char *job, const char *out)
+/* The job for the server: as written, its files sent and replaced by ids. */
+static ff_err place_job(struct session *s, json_t **job)
+{
+    const char *slash = strrchr(s->path, '/');
+    json_t *report = json_object();
+    char *folder = !slash ? strdup(".") : slash == s->path ? strdup("") : strndup(s->path, (size_t)(slash - s->path));
+    *job = json_load_file(s->path, JSON_REJECT_DUPLICATES, NULL);
+    ff_err err = *job && folder && report
+                     ? FF_OK
+                     : ff_fail(&s->cli->ctx, FF_EBADJSON, FF_HERE, "%s changed while it was read", s->path);
+    if (!err) err = ff_datasets_place(&s->server.remote, *job, folder, false, report);
+    json_decref(report);
+    free(folder);
+    return err;
+}
+
+/* key: the first job of a folder has a fixed one, so that a run killed between the post and the note of its id finds it again. */
+static ff_err post(struct session *s, const json_t *job, const char *key, char **id)
+{
+    json_t *answer;
+    ff_err err = ff_remote_send(&s->server.remote, "POST", json_deep_copy(job), key, &answer, "/v1/jobs");
+    if (err) return err;
+    *id = strdup(ff_text_of(answer, "id"));
+    json_decref(answer);
+    if (!*id) return ff_fail(&s->cli->ctx, FF_ENOMEM, FF_HERE, "no memory for an id");
+    return ff_private_keep_job(&s->server, *id, job);
+}
+
+/* Number of the last event but progress and samples: what an earlier run has shown. */
+static ff_err last_seen(struct session *s, const char *id, long *seq)
+{
+    json_t *line;
+    ff_err err = ff_remote_get(&s->server.remote, &line, "/v1/jobs/%s/logs?tail=1", id);
+    if (err) return err;
+    *seq = (long)json_integer_value(json_object_get(line, "seq"));
+    json_decref(line);
+    return FF_OK;
+}
+
+/* The job that --resume goes on with: the kept one if it has not ended otherwise than well, else a new one of the same spec,
+** whose chains start anew. */
+static ff_err resume_or_post(struct session *s, bool resume, const json_t *job, char **id, long *after)
+{
+    json_t *kept = NULL;
+    char made[FF_KEY_SIZE];
+    const char *key = "run";
+    ff_err err = resume ? ff_private_kept_job(&s->server, job, id) : FF_OK;
+    if (!err && *id) err = ff_remote_get(&s->server.remote, &kept, "/v1/jobs/%s", *id);
+    const char *state = ff_text_of(kept, "state");
+    if (!err && kept && (!ff_state_ended(state) || ff_state_exit(state) == 0)) {
+        err = last_seen(s, *id, after);
+    } else if (!err) {
+        if (kept) err = ff_key_make(made, &s->cli->ctx);
+        if (kept) key = made;
+        free(*id);
+        *id = NULL;
+        if (!err) err = post(s, job, key, id);
+    }
+    json_decref(kept);
+    return err;
+}
+
+/* From the placed job to its end; *job: the finished job as the server shows it. */
+static ff_err compute(struct session *s, const struct values *v, json_t **finished)
+{
+    json_t *job = NULL;
+    char *id = NULL;
+    struct ff_watching how = {.patience_s = patience_s};
+    ff_err err = place_job(s, &job);
+    if (!err) err = resume_or_post(s, v->resume, job, &id, &how.after);
+    if (!err) err = ff_watch(&s->server.remote, id, &how, finished);
+    json_decref(job);
+    free(id);
+    return err;
+}
+
+static void on_again(void *self)
+{
+    const struct session *s = self;
+    if (s->cli->json) return;
+    fputs("\nkilling the workers; what came after the last checkpoint is lost\n", stderr);
+    fflush(stderr);
+}
+
+static void say_stopping(const struct session *s)
+{
+    if (s->cli->json) return; /* it is told at the end */
+    fputs("\nstopping: the workers write a checkpoint (again: kill them without one)\n", stderr);
+    fflush(stderr);
+}
+
+/* How to go on with what is checkpointed, in a sentence for people or as the problem for programs. */
+static void say_resume(const struct session *s, const char *what)
 {
     if (s->cli->json) {
-        ff_fail(&s->cli->ctx, err, FF_HERE, "%s; go on with: ffctl run %s -o %s --resume", what, job, out);
+        ff_fail(&s->cli->ctx, FF_EINTERRUPTED, FF_HERE, "%s; go on with: ffctl run %s -o %s --resume", what, s->path,
+                s->out);
     } else {
-        fprintf(stderr, "%s; go on with:\n  ffctl run %s -o %s --resume\n", what, job, out);
+        ff_ctx_clear(&s->cli->ctx);
+        fprintf(stderr, "%s; go on with:\n  ffctl run %s -o %s --resume\n", what, s->path, s->out);
     }
 }
 
-static void say_crashed(struct session *s, int number, const char *job, const char *out)
+/* What a job that was refused before any work leaves behind is of no use; what an earlier run left stays. */
+static int conclude(struct session *s, ff_err err, bool resume, const json_t *finished)
 {
-    char what[160];
-    snprintf(what, sizeof what, "%sthe worker crashed (%s)%s", s->cli->json ? "" : "ffctl: ", strsignal(number),
-             number == SIGKILL ? ", perhaps for lack of memory" : "");
-    say(s, FF_ECRASHED, what, job, out);
+    struct ff_private *p = &s->server;
+    const int stopped = p->remote.stopped;
+    int code = 0;
+    if (stopped) {
+        say_resume(s, "stopped");
+        return stopped == SIGINT ? 130 : 143;
+    }
+    if (err) {
+        code = ff_cli_failed(s->cli);
+        if (code == ff_code_exit(FF_EUSAGE) && !resume) ff_private_forget(p);
+        return code;
+    }
+    code = ff_job_verdict(s->cli, finished);
+    if (code) return code;
+    if (ff_private_result(p, finished, s->out)) return ff_cli_failed(s->cli);
+    ff_private_forget(p);
+    return show_result(s->cli, s->out, s->kind);
 }
 
-/* Exit code of a run whose worker is gone, after saying what happened. */
-static int conclude(struct session *s, const struct ff_worker *worker, const char *job, const char *out,
-                    enum ff_kind kind)
+static int run_server(struct session *s, const struct values *v, const struct ff_private_options *o)
 {
-    int status = worker->status, code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_JOB_FAILED;
-    if (code == 0) {
-        fwrite(s->words, 1, s->nwords, stderr);
-        return show_result(s->cli, out, kind);
-    }
-    if (worker->stopped) {
-        say(s, FF_EINTERRUPTED, worker->killed ? "stopped without a new checkpoint" : "stopped", job, out);
-        return worker->stopped == SIGINT ? 130 : 143;
-    }
-    if (WIFSIGNALED(status)) {
-        say_crashed(s, WTERMSIG(status), job, out);
-    } else if (s->cli->json) {
-        adopt_error(s, code);
-    } else {
-        const char *state = code == EXIT_REFUSED ? "was refused"
-                            : s->follow.state[0] ? s->follow.state
-                                                 : "did not succeed";
-        fprintf(stderr, "ffctl: the job %s (exit code %d; 'ffctl help exit-codes')\n", state, code);
-    }
-    return code;
-}
-
-static int run_worker(struct ff_cli *cli, const struct values *v, const char *job, const char *out, enum ff_kind kind)
-{
-    struct session session = {.cli = cli,
-                              .follow = {.bar = cli->terminal_err && !cli->json, .colour = cli->colour_err}};
-    struct ff_listener listener = {.self = &session, .line = on_line, .words = on_words, .stopping = on_stopping};
-    struct ff_signals signals = {.fd = -1};
-    struct ff_worker worker = {0};
-    struct command_line line;
-    char *program;
-    ff_err err = ff_worker_find(&program, &cli->ctx);
-    if (err) return ff_cli_failed(cli);
-    compose(&line, v, program, job, out);
-    err = ff_signals_hold(&signals, &cli->ctx);
-    if (!err) err = ff_worker_start(&worker, line.argv, &signals, &cli->ctx);
-    if (!err) err = ff_worker_follow(&worker, &signals, &listener, &cli->ctx);
-    ff_follow_clear(&session.follow);
-    ff_signals_release(&signals);
-    free(program);
-    const int code = err ? ff_cli_failed(cli) : conclude(&session, &worker, job, out, kind);
-    json_decref(session.error);
+    json_t *finished = NULL;
+    ff_err err = ff_private_start(&s->server, s->cli, o);
+    if (!err) err = compute(s, v, &finished);
+    err = ff_private_why(&s->server, err);
+    if (s->server.remote.stopped) say_stopping(s);
+    ff_private_stop(&s->server, on_again, s);
+    int code = conclude(s, err, v->resume, finished);
+    ff_private_done(&s->server);
+    json_decref(finished);
     return code;
 }
 
@@ -259,16 +247,19 @@ static int run(struct ff_cli *cli, const void *values, const char *const *args, 
     (void)nargs;
     const struct values *v = values;
     struct ff_lock lock = {.fd = -1};
+    struct session s = {.cli = cli, .path = args[0]};
+    struct ff_private_options o = {.resume = v->resume, .checkpoint_s = v->checkpoint_s};
     struct ff_job *job;
     char *made = NULL;
-    if (ff_job_read(&job, args[0], &cli->ctx)) return ff_cli_failed(cli);
-    enum ff_kind kind = job->kind;
+    if (check_options(v, &cli->ctx) || ff_job_read(&job, args[0], &cli->ctx)) return ff_cli_failed(cli);
+    s.kind = job->kind;
+    share_threads(job, v, &o);
     ff_job_free(job);
     if (!v->out) made = default_out(args[0]);
-    const char *out = v->out ? v->out : made;
-    ff_err err = out ? ff_lock_take(&lock, out, LOCK_WAIT_S, &cli->ctx)
-                     : ff_fail(&cli->ctx, FF_ENOMEM, FF_HERE, "no memory for a file name");
-    int code = err ? ff_cli_failed(cli) : run_worker(cli, v, args[0], out, kind);
+    s.out = o.out = v->out ? v->out : made;
+    ff_err err = s.out ? ff_lock_take(&lock, s.out, LOCK_WAIT_S, &cli->ctx)
+                       : ff_fail(&cli->ctx, FF_ENOMEM, FF_HERE, "no memory for a file name");
+    int code = err ? ff_cli_failed(cli) : run_server(&s, v, &o);
     ff_lock_drop(&lock);
     free(made);
     return code;

@@ -18,8 +18,8 @@ struct ff_signals {
 FF_MUST_USE ff_err ff_signals_hold(struct ff_signals *signals, ff_ctx *ctx);
 void ff_signals_release(struct ff_signals *signals);
 
-/* Path of ffworker: beside this program, else in PATH; malloc'ed. */
-FF_MUST_USE ff_err ff_worker_find(char **path, ff_ctx *ctx);
+/* Path of a program of ours ("ffworker"): beside this one, else in PATH; malloc'ed. */
+FF_MUST_USE ff_err ff_program_find(char **path, const char *name, ff_ctx *ctx);
 
 struct ff_worker {
     pid_t pid;

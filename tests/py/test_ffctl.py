@@ -1,4 +1,4 @@
-"""ffctl from outside: exit codes, JSON output, describe and export of result files, run with a pretended worker.
+"""ffctl from outside: exit codes, JSON output, describe and export of result files (test_ffctl_run.py: run).
 The result files are made here with h5py in the layout of docs/results.md, so that every number is known."""
 import json
 import os
@@ -123,7 +123,7 @@ def draws(tmp_path_factory):
 def test_help_lists_commands_with_examples_first(ffctl):
     done = call(ffctl, "help")
     assert done.returncode == 0 and "run" in done.stdout and "submit" in done.stdout
-    for command in ("run", "describe", "export", "catalog", "convert", "mock-catalog", "version", "help"):
+    for command in (entry["name"] for entry in json.loads(call(ffctl, "help", "--json").stdout)["commands"]):
         shown = call(ffctl, command, "--help")
         assert shown.returncode == 0, command
         assert shown.stdout.index("Examples") < shown.stdout.index("Usage"), command
@@ -139,22 +139,22 @@ def test_help_exit_codes_has_every_code_of_the_contract(ffctl):
 
 def test_help_and_version_speak_json(ffctl):
     commands = json.loads(call(ffctl, "help", "--json").stdout)["commands"]
-    built = {command["name"] for command in commands if command["built"]}
-    assert {"run", "describe", "export", "catalog", "convert", "version", "help"} <= built
-    missing = {command["name"] for command in commands if not command["built"]}
-    assert missing == {"submit", "ls", "get", "watch", "wait", "logs", "cancel", "retry", "extend", "download",
-                       "upload", "workers", "users", "tokens", "usage", "login", "completion"}
+    assert {command["name"] for command in commands} == {
+        "run", "describe", "export", "catalog", "convert", "mock-catalog", "version", "help", "submit", "ls", "get",
+        "watch", "wait", "logs", "cancel", "retry", "extend", "download", "upload", "workers", "users", "tokens",
+        "usage", "login", "completion"}
+    assert all(command["summary"] and command["built"] for command in commands)
     version = json.loads(call(ffctl, "version", "--json").stdout)
     assert version["build"] and version["version"] in call(ffctl, "--version").stdout
 
 
 def test_version_check_compares_with_the_worker(ffctl, tmp_path):
-    pretend = pretend_worker(ffctl, tmp_path, "print('ffworker 0.0.0 (another build)')")
-    done = call(pretend, "version", "--check")
+    binary = pretend_worker(ffctl, tmp_path, "print('ffworker 0.0.0 (another build)')")
+    done = call(binary, "version", "--check")
     assert done.returncode == 10 and "another build" in done.stderr
     build = json.loads(call(ffctl, "version", "--json").stdout)["build"]
-    pretend = pretend_worker(ffctl, tmp_path, f"print('ffworker 0.0.0 ({build})')")
-    assert call(pretend, "version", "--check").returncode == 0
+    binary = pretend_worker(ffctl, tmp_path, f"print('ffworker 0.0.0 ({build})')")
+    assert call(binary, "version", "--check").returncode == 0
 
 
 @pytest.mark.parametrize("args, says", [
@@ -195,19 +195,10 @@ def test_usage_errors_exit_2_and_say_what_is_wrong(ffctl, args, says):
     assert says in done.stderr
 
 
-@pytest.mark.parametrize("name", ["submit", "ls", "watch", "login", "completion"])
-def test_commands_of_the_server_are_not_in_this_build(ffctl, name):
-    done = call(ffctl, name, "something")
-    assert done.returncode == 2 and "not in this build" in done.stderr and f"where: {name}\n" in done.stderr
-    assert json.loads(call(ffctl, name, "--json").stderr)["type"] == "not-in-this-build"
-    for help_ in (call(ffctl, name, "--help"), call(ffctl, name, "-h", "x"), call(ffctl, "help", name)):
-        assert help_.returncode == 0 and help_.stdout.startswith(f"ffctl {name}: ") and not help_.stderr
-
-
 def test_common_options_may_stand_before_the_command(ffctl, posterior):
     assert json.loads(call(ffctl, "--json", "version").stdout)["version"]
     assert json.loads(call(ffctl, "--json", "--help").stdout)["commands"]
-    assert json.loads(call(ffctl, "--json", "--no-color", "submit", "x").stderr)["pointer"] == "submit"
+    assert json.loads(call(ffctl, "--json", "--no-color", "convert", "x").stderr)["type"] == "usage"
     assert json.loads(call(ffctl, "--json", "rum").stderr)["type"] == "usage"
     assert call(ffctl, "--no-color", "describe", posterior).stdout == call(ffctl, "describe", posterior).stdout
     assert call(ffctl, "-h", "run").stdout == call(ffctl, "run", "-h").stdout
@@ -240,12 +231,6 @@ def test_unusable_files_exit_2_and_are_named(ffctl, command, tmp_path, posterior
         assert done.returncode == 2, (name, done.stderr)
         assert name in done.stderr, (name, done.stderr)
     assert sorted(os.listdir(tmp_path)) == sorted([*files, "foreign.h5"])
-
-
-def test_server_ids_are_not_in_this_build(ffctl, tmp_path):
-    for command in (("describe",), ("export", "--format", "png", "-o", "x.png")):
-        done = call(ffctl, command[0], "job_abcdefghijklmnopqrstuvwxyz", *command[1:], cwd=tmp_path)
-        assert done.returncode == 2 and "not in this build\n  where: job_abcdefghijklmnopqrstuvwxyz\n" in done.stderr
 
 
 # ---- describe ----
@@ -479,216 +464,20 @@ def test_convert_and_describe_of_the_dataset(ffctl, tmp_path):
     assert shown["arrays"]["convergence"] == [2, 8, 8] and shown["size_deg"] == 10
 
 
-# ---- run, with a pretended worker ----
-
-def pretend_worker(ffctl, where, body):
-    """A copy of ffctl in `where` with a Python script as its ffworker; returns the copy."""
+def pretend(ffctl, where, name, body):
+    """A copy of ffctl in `where` with a Python script as its `name` (ffworker, ffserver); returns the copy."""
     binary = where / "ffctl"
     if not binary.exists():
         shutil.copy(ffctl, binary)
-    script = where / "ffworker"
-    script.write_text(f"#!{sys.executable}\nimport json, os, shutil, signal, sys, time\n" + textwrap.dedent("""
-        def emit(**event):
-            print(json.dumps({"seq": 1, "task": "chain-0", "attempt": 1, **event}), flush=True)
-        out = sys.argv[sys.argv.index("-o") + 1] if "-o" in sys.argv else None
-        """) + textwrap.dedent(body))
+    script = where / name
+    imports = "import json, os, pathlib, shutil, signal, sys, time\n"
+    script.write_text(f"#!{sys.executable}\n{imports}" + textwrap.dedent(body))
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return binary
 
 
-SUCCEED = """
-    emit(type="state", state="running", reason="", message="")
-    for done in (1, 50, 100):
-        emit(type="progress", done=done, total=100, rate=12.5, eta_s=75, stage="sampling", ess=42.4, rhat=1.0123,
-             divergences=2)
-    emit(type="log", level="warning", message="mind the gap")
-    shutil.copy(os.environ["FF_TEST_RESULT"], out)
-    emit(type="end", state="succeeded", message="")
-    open("argv.json", "w").write(json.dumps(sys.argv[1:]))
-    """
-WAIT = """
-    def stop(number, frame):
-        open("stopped", "w").write(str(number))
-        sys.exit(143)
-    signal.signal(signal.SIGTERM, stop)
-    emit(type="progress", done=1, total=100, rate=1, eta_s=99, stage="warmup")
-    open("started", "w").write(str(os.getpid()))
-    while True:
-        time.sleep(0.05)
-    """
-
-
-@pytest.fixture
-def job(tmp_path):
-    path = tmp_path / "tiny.json"
-    path.write_text(json.dumps(JOB))
-    return path
-
-
-def environment(posterior):
-    return {**os.environ, "FF_TEST_RESULT": str(posterior)}
-
-
-def test_run_shows_progress_in_lines_then_the_result(ffctl, posterior, job, tmp_path):
-    pretend = pretend_worker(ffctl, tmp_path, SUCCEED)
-    done = call(pretend, "run", job, "--threads", 2, "--backend", "cpu", "--resume", cwd=tmp_path,
-                env=environment(posterior))
-    assert done.returncode == 0, done.stderr
-    assert "1/100" in done.stderr and "100/100" in done.stderr and "ETA 1:15" in done.stderr
-    assert "ESS 42" in done.stderr and "R-hat 1.012" in done.stderr and "divergences 2" in done.stderr
-    assert "warning: mind the gap" in done.stderr and "ffctl describe tiny.h5" in done.stderr
-    assert "\r" not in done.stderr and "\033" not in done.stderr + done.stdout
-    assert "sigma8" in done.stdout
-    assert json.loads((tmp_path / "argv.json").read_text()) == [
-        "--job", str(job), "-o", "tiny.h5", "--threads", "2", "--backend", "cpu", "--resume"]
-    assert (tmp_path / "tiny.h5").exists() and not (tmp_path / "tiny.h5.lock").exists()
-
-
-def test_run_json_passes_the_events_through(ffctl, posterior, job, tmp_path):
-    pretend = pretend_worker(ffctl, tmp_path, SUCCEED)
-    done = call(pretend, "run", job, "-o", "x.h5", "--json", cwd=tmp_path, env=environment(posterior))
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [event["type"] for event in events] == ["state", "progress", "progress", "progress", "log", "end"]
-    assert done.returncode == 0 and done.stderr == ""
-
-
-def test_run_draws_a_bar_on_a_terminal_only(ffctl, posterior, job, tmp_path):
-    pretend = pretend_worker(ffctl, tmp_path, SUCCEED)
-    shown = {}
-    for no_color in ("", "1"):
-        terminal, other = pty.openpty()
-        env = {**environment(posterior), "TERM": "xterm", "NO_COLOR": no_color}
-        subprocess.run([pretend, "run", job], cwd=tmp_path, env=env, stdin=subprocess.DEVNULL,
-                       stdout=subprocess.DEVNULL, stderr=other, timeout=60, check=True)
-        os.close(other)
-        shown[no_color] = b""
-        try:
-            while chunk := os.read(terminal, 65536):
-                shown[no_color] += chunk
-        except OSError:  # the other end is closed
-            pass
-        os.close(terminal)
-        assert b"\r" in shown[no_color] and b"[####" in shown[no_color]
-    assert b"\033[33m" in shown[""] and b"\033[33m" not in shown["1"]
-
-
-@pytest.mark.parametrize("body, code, says", [
-    ("emit(type='end', state='failed', message=''); sys.exit(3)", 3, "the job failed (exit code 3"),
-    ("sys.exit(8)", 8, "exit code 8"),
-    ("sys.exit(2)", 2, "refused"),
-    ("print('no room', file=sys.stderr); sys.exit(1)", 1, "no room"),
-    ("os.kill(os.getpid(), signal.SIGSEGV)", 3, "crashed"),
-    ("os.kill(os.getpid(), signal.SIGKILL)", 3, "--resume"),
-])
-def test_run_returns_what_became_of_the_job(ffctl, job, tmp_path, body, code, says):
-    pretend = pretend_worker(ffctl, tmp_path, body)
-    done = call(pretend, "run", job, cwd=tmp_path)
-    assert done.returncode == code and says in done.stderr, done.stderr
-    assert done.stdout == ""
-
-
-@pytest.mark.parametrize("body, code, type_, says", [
-    ("print('no\\nroom', file=sys.stderr); sys.exit(8)", 8, "no-memory", "no room "),
-    ("os.kill(os.getpid(), signal.SIGSEGV)", 3, "crashed", "Segmentation"),
-])
-def test_run_json_says_what_went_wrong_as_one_problem(ffctl, job, tmp_path, body, code, type_, says):
-    done = call(pretend_worker(ffctl, tmp_path, body), "run", job, "--json", cwd=tmp_path)
-    error = json.loads(done.stderr)
-    assert done.returncode == error["exit_code"] == code and error["type"] == type_ and says in error["detail"]
-
-
-def test_a_refusal_of_the_worker_names_the_place_once(ffctl, ffworker, job, tmp_path):
-    job.write_text(json.dumps({**JOB, "data": {"dataset": "@absent.h5"}}))
-    done = call(ffctl, "run", job, "-o", "x.h5", "--json", cwd=tmp_path)
-    end, error = json.loads(done.stdout), json.loads(done.stderr)
-    assert done.returncode == error["exit_code"] == 2 and error["pointer"] == "/data/dataset"
-    assert end["message"] == "/data/dataset: " + error["detail"] and "/data/dataset" not in error["detail"]
-    assert end["error"] == {key: value for key, value in error.items() if key != "next"}
-    job.write_text(json.dumps({**JOB, "kind": "nonsense"}))
-    worker = call(ffworker, "--job", job, "-o", "x.h5", cwd=tmp_path)
-    assert worker.stderr.count("/kind") == 1 and json.loads(worker.stdout)["message"].count("/kind") == 1
-    assert call(ffctl, "run", job, cwd=tmp_path).stderr.count("/kind") == 1
-
-
-def wait_for(path, timeout_s=20):
-    end = time.monotonic() + timeout_s
-    while not (path.exists() and path.stat().st_size):
-        assert time.monotonic() < end, f"{path} did not appear"
-        time.sleep(0.02)
-
-
-def start_waiting(ffctl, job, where, body=WAIT, *options):
-    pretend = pretend_worker(ffctl, where, body)
-    process = subprocess.Popen([pretend, "run", job, *options], cwd=where, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for(where / "started")
-    return process
-
-
-@pytest.mark.parametrize("number, code, options", [(signal.SIGINT, 130, ()), (signal.SIGTERM, 143, ("--json",))])
-def test_run_stops_with_a_checkpoint_and_says_how_to_go_on(ffctl, job, tmp_path, number, code, options):
-    process = start_waiting(ffctl, job, tmp_path, WAIT, *options)
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=20)
-    assert process.returncode == code and f"ffctl run {job} -o tiny.h5 --resume" in stderr
-    assert json.loads(stderr)["exit_code"] == code if options else "stopping" in stderr
-    assert (tmp_path / "stopped").read_text() == str(int(signal.SIGTERM))
-
-
-def test_a_second_interrupt_kills_the_worker(ffctl, job, tmp_path):
-    stubborn = WAIT.replace("sys.exit(143)", "pass")
-    process = start_waiting(ffctl, job, tmp_path, stubborn)
-    process.send_signal(signal.SIGINT)
-    wait_for(tmp_path / "stopped")
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=20)
-    assert process.returncode == 130 and "killing" in stderr
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "started").read_text()), 0)
-
-
-def test_a_killed_ffctl_takes_its_worker_to_a_checkpoint(ffctl, job, tmp_path):
-    process = start_waiting(ffctl, job, tmp_path)
-    process.kill()
-    process.communicate(timeout=20)
-    wait_for(tmp_path / "stopped")
-    assert (tmp_path / "stopped").read_text() == str(int(signal.SIGTERM))
-
-
-def test_a_resumed_run_waits_for_the_worker_of_a_killed_one(ffctl, posterior, job, tmp_path):
-    slow = WAIT.replace('open("stopped"', 'time.sleep(1.5); open("stopped"')
-    process = start_waiting(ffctl, job, tmp_path, slow)
-    process.kill()
-    process.communicate(timeout=20)
-    check = "assert os.path.exists('stopped'), 'two workers at once'\n" + textwrap.dedent(SUCCEED)
-    pretend = pretend_worker(ffctl, tmp_path, check)
-    done = call(pretend, "run", job, "--resume", cwd=tmp_path, env=environment(posterior))
-    assert done.returncode == 0 and "waiting" in done.stderr, done.stderr
-
-
-@pytest.mark.parametrize("change, code, says", [
-    (None, 2, "tiny.json"),
-    ("{", 2, "line 1"),
-    ({**JOB, "kind": "nonsense"}, 2, "/kind"),
-    ({**JOB, "surprise": 1}, 2, "/surprise"),
-    ({**JOB, "kind": "implicit"}, 2, "not in this build"),
-])
-def test_bad_jobs_are_refused_before_any_work(ffctl, job, tmp_path, change, code, says):
-    job.unlink()
-    if change is not None:
-        job.write_text(change if isinstance(change, str) else json.dumps(change))
-    pretend = pretend_worker(ffctl, tmp_path, "open('ran', 'w')")
-    done = call(pretend, "run", job, cwd=tmp_path)
-    assert done.returncode == code and says in done.stderr, done.stderr
-    assert not (tmp_path / "ran").exists() and not (tmp_path / "tiny.h5.lock").exists()
-
-
-def test_run_without_a_worker_says_so(ffctl, job, tmp_path):
-    alone = tmp_path / "alone"
-    alone.mkdir()
-    shutil.copy(ffctl, alone / "ffctl")
-    done = call(alone / "ffctl", "run", job, cwd=tmp_path, env={"PATH": str(alone)})
-    assert done.returncode == 2 and "ffworker" in done.stderr
+def pretend_worker(ffctl, where, body):
+    return pretend(ffctl, where, "ffworker", body)
 
 
 def test_a_full_disk_under_stdout_is_an_error(ffctl, posterior):
