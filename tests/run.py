@@ -18,6 +18,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 SLOW = HERE / "run_slow.txt"  # programs left out of the quick part, one `room/name_test` a line
 
+OF_THE_SERVICE = re.compile(r"test_(dispatch|ffctl_|gang|http|invariants|security|server|service|ui)")
+
 TAP_LINE = re.compile(r"^(not )?ok (\d+)\b(.*)$")
 TAP_PLAN = re.compile(r"^1\.\.(\d+)$")
 
@@ -108,24 +110,34 @@ def run_units(options, env):
     return total
 
 
-def run_pytest(options, env):
-    report = pathlib.Path(options.build).resolve() / "pytest.xml"
+def pytest_groups(options):
+    """Files of the Python tests, in groups that run side by side: those that compute, those that wait for servers."""
+    if options.py_files:
+        return [[HERE / "py" / name for name in options.py_files]]
+    files = sorted((HERE / "py").glob("test_*.py"))
+    groups = [[f for f in files if bool(OF_THE_SERVICE.search(f.name)) == waits] for waits in (False, True)]
+    return [group for group in groups if group]
+
+
+def run_pytest_group(options, env, number, files):
+    """One pytest; returns its text and count."""
+    report = pathlib.Path(options.build).resolve() / f"pytest-{number}.xml"
     report.unlink(missing_ok=True)
     command = [options.py, "-m", "pytest", "-q", "-rfEs", "--durations=8", "-p", "no:cacheprovider",
-               f"--junitxml={report}", *[str(HERE / "py" / name) for name in options.py_files or [""]]]
+               f"--junitxml={report}", *map(str, files)]
     if options.quick:
         command += ["-m", "not slow"]
     # Plugins that happen to be installed change the meaning of markers.
     env = dict(env, PYTHONDONTWRITEBYTECODE="1", MPLBACKEND="Agg", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, env=env, cwd=ROOT, timeout=5 * options.timeout,
-                              check=False)
-        status = done.returncode
-    except subprocess.TimeoutExpired:
-        status = 124
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env=env, cwd=ROOT, timeout=5 * options.timeout, check=False)
+        status, text = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        status, text = 124, late.stdout or b""
+    text = text.decode(errors="replace")
     if not report.exists():
-        print(f"pytest ended with status {status} and no report")
-        return Count(failed=1)
+        return f"{text}\npytest ended with status {status} and no report", Count(failed=1)
     count = Count()
     for suite in xml.etree.ElementTree.parse(report).getroot().iter("testsuite"):
         failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
@@ -133,7 +145,17 @@ def run_pytest(options, env):
         count.add(Count(int(suite.get("tests", 0)) - failed - skipped, failed, skipped))
     if status not in (0, 1) and count.failed == 0:
         count.failed = 1
-    return count
+    return text, count
+
+
+def run_pytest(options, env):
+    total = Count()
+    groups = pytest_groups(options)
+    with concurrent.futures.ThreadPoolExecutor(len(groups)) as pool:
+        for text, count in pool.map(lambda g: run_pytest_group(options, env, *g), enumerate(groups)):
+            print(text, flush=True)
+            total.add(count)
+    return total
 
 
 def main():

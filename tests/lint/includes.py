@@ -15,8 +15,15 @@ ROOMS = {
     "worker/sample": ["worker/core", "common"],
     "worker/io": ["files", "common"],
     "worker/job": ["worker/io", "worker/sample", "worker/sim", "worker/theta", "worker/core", "files", "common"],
-    "worker/main": ["worker/job", "worker/io", "worker/core", "common"],
-    "client/ffctl": ["files", "common"],
+    "worker/gang": ["worker/job", "worker/io", "worker/core", "files", "common"],
+    "worker/main": ["worker/gang", "worker/job", "worker/io", "worker/core", "common"],
+    "server/queue": ["common"],
+    "server/store": ["server/queue", "files", "common"],
+    "server/dispatch": ["server/queue", "server/store", "common"],
+    "server/http": ["server/queue", "server/store", "server/dispatch", "common"],
+    "server/main": ["server/http", "server/queue", "server/store", "server/dispatch", "common"],
+    "client/lib": ["files", "common"],
+    "client/ffctl": ["client/lib", "files", "common"],
 }
 
 # Headers of a room that other rooms may include; rooms not named here are open.
@@ -28,22 +35,27 @@ PUBLIC = {
 
 # Third-party header (by prefix) -> rooms that may include it.
 LIBRARIES = {
-    "jansson.h": ["common", "worker/io", "worker/job", "worker/main", "client/ffctl"],
-    "sodium.h": ["common", "worker/io"],
+    "jansson.h": ["common", "worker/io", "worker/job", "worker/gang", "worker/main", "server/queue", "server/store",
+                  "server/dispatch", "server/http", "server/main", "client/lib", "client/ffctl"],
+    "sodium.h": ["common", "worker/io", "server/queue", "server/store", "server/http"],
+    "sqlite3.h": ["server/queue"],
+    "zmq.h": ["server/dispatch", "worker/gang"],
+    "microhttpd.h": ["server/http"],
+    "curl/": ["client/lib"],
     "hdf5": ["files"],
     "fitsio.h": ["files"],
     "png.h": ["files"],
     "fftw3.h": ["worker/core"],
     "gsl/": ["worker/theta", "worker/job", "worker/main"],
     "mpi.h": ["worker/core"],
-    "omp.h": ["worker/core", "worker/theta", "worker/sim", "worker/sample", "worker/job", "worker/main"],
+    "omp.h": ["worker/core", "worker/theta", "worker/sim", "worker/sample", "worker/job", "worker/gang", "worker/main"],
     "cmocka.h": [],
 }
 
 STANDARD = set("""assert complex ctype errno fcntl fenv float inttypes limits locale math pthread poll sched setjmp
 signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings termios tgmath
-threads time unistd dirent dlfcn getopt glob libgen ftw immintrin""".split())
-STANDARD_FOLDERS = ("sys/", "linux/")
+threads time unistd pwd grp netdb dirent dlfcn getopt glob libgen ftw immintrin""".split())
+STANDARD_FOLDERS = ("sys/", "linux/", "arpa/", "netinet/")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
@@ -60,12 +72,13 @@ def tested_room(path):
     parts = path.split("/")
     if parts[:2] != ["tests", "unit"]:
         return None
-    return next((room for room in ROOMS if parts[2] in (room.split("/")[-1], room.removesuffix("/ffctl"))), None)
+    names = {room: (room.split("/")[-1], room.removesuffix("/ffctl"), room.removesuffix("/main")) for room in ROOMS}
+    return next((room for room in ROOMS if parts[2] in names[room]), None)
 
 
 def own_include(path, header):
     """What is wrong with `path` including our own `header`; None if nothing."""
-    if header.startswith("proto/") or path.startswith("tests/bench/"):
+    if header.startswith("proto/") or path.startswith(("tests/bench/", "tests/fuzz/", "tests/load/", "tests/fault/")):
         return None
     target = room_of(header)
     if path.startswith("tests/"):
