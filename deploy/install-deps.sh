@@ -5,12 +5,14 @@
 set -euo pipefail
 
 # gcc.. to build; jansson JSON; sodium SHA-256; openmpi + hdf5-openmpi results and datasets; fftw3 transforms; gsl
-# special functions; cfitsio, png catalogues and pictures.
+# special functions; cfitsio, png catalogues and pictures; sqlite3 the queue; zmq messages; microhttpd and curl HTTP.
 build_packages=(gcc libc6-dev make git ca-certificates pkg-config
-    libjansson-dev libsodium-dev libopenmpi-dev libhdf5-openmpi-dev libfftw3-dev libgsl-dev libcfitsio-dev libpng-dev)
-# cmocka unit tests; python3-* black-box tests; clang-format-14, shellcheck lint.
+    libjansson-dev libsodium-dev libopenmpi-dev libhdf5-openmpi-dev libfftw3-dev libgsl-dev libcfitsio-dev libpng-dev
+    libsqlite3-dev libzmq3-dev libmicrohttpd-dev libcurl4-openssl-dev openmpi-bin)
+# cmocka unit tests; python3-* black-box tests; clang-format-14, shellcheck lint; chromium the web page; clang fuzzing.
 test_packages=(libcmocka-dev python3 python3-venv python3-pytest python3-numpy python3-scipy python3-h5py
-    python3-astropy python3-matplotlib python3-jsonschema clang-format-14 shellcheck)
+    python3-astropy python3-matplotlib python3-jsonschema python3-requests python3-zmq python3-selenium
+    chromium chromium-driver fonts-dejavu-core clang-14 libclang-rt-14-dev clang-format-14 shellcheck)
 
 packages=("${build_packages[@]}")
 dry_run=false
