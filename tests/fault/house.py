@@ -24,6 +24,7 @@ import time
 
 HEARTBEAT_MS, LEASE_MS = 200, 1000
 LEASE_S = LEASE_MS / 1000
+IDLE_S = 5  # a server closes connections that say nothing for longer than its deadline
 TERMINAL = {"succeeded", "failed", "crashed", "cancelled"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
@@ -224,7 +225,7 @@ class Client:
 
     def __init__(self, host, port, token, timeout=15):
         self.host, self.port, self.token, self.timeout = host, port, token, timeout
-        self.connection = None
+        self.connection, self.used = None, 0.0
 
     def close(self):
         if self.connection:
@@ -232,6 +233,8 @@ class Client:
         self.connection = None
 
     def call(self, method, path, body=None, headers=None, timeout=None):
+        if time.monotonic() - self.used > IDLE_S:
+            self.close()
         if self.connection is None:
             self.connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout or self.timeout)
         head = {"Authorization": f"Bearer {self.token}", **(headers or {})}
@@ -241,6 +244,7 @@ class Client:
             self.connection.request(method, path, body=body, headers=head)
             answer = self.connection.getresponse()
             data = answer.read()
+            self.used = time.monotonic()
         except (OSError, http.client.HTTPException):
             self.close()
             raise

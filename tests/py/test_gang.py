@@ -196,7 +196,7 @@ def test_garbage_from_the_server_is_survived(server, ffworker):
 def test_events_wait_for_credit_and_the_commit_for_events(tmp_path, ffworker):
     with FakeServer(tmp_path, credit=1, heartbeat_ms=2000) as server:
         server.auto.discard("EVENTS")
-        _, attempt = begin(server, ffworker, {**NOOP, "sleep_s": 1})
+        _, attempt = begin(server, ffworker, {**NOOP, "sleep_s": 2})  # long enough for a slow machine to report it
         body, _ = server.expect("EVENTS")
         assert body["from"] == 1 and len(body["events"]) == 1
         # nothing beyond credit, but the same event again
