@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "common/clock.h"
 
 /* JSON has no NaN: what is not finite is null. */
 static json_t *number(double x)
@@ -111,24 +112,13 @@ void ff_ndjson_done(struct ff_ndjson *w)
     w->lock = NULL;
 }
 
-/* "2025-01-31T23:59:59.123Z" */
-static void time_text(char *out, size_t size)
-{
-    struct timespec now;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t n = strftime(out, size, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(out + n, size - n, ".%03ldZ", now.tv_nsec / 1000000);
-}
-
 /* One line: the stamp's members first, then the event's own. A worker's own run is always attempt 1. */
 static void ndjson_emit(void *self, const char *task, json_t *event)
 {
     struct ff_ndjson *w = self;
-    char now[40];
+    char now[FF_TIME_SIZE];
     pthread_mutex_lock(w->lock);
-    time_text(now, sizeof now);
+    ff_time_text(ff_now_ms(), now);
     json_t *line = json_pack("{sI ss so si}", "seq", (json_int_t)(w->seq + 1), "time", now, "task",
                              task ? text(task) : json_null(), "attempt", 1);
     char *dump = line && !json_object_update(line, event) ? json_dumps(line, JSON_COMPACT) : NULL;

@@ -19,9 +19,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "files/publish.h"
 
 enum { MAGIC = 0x46464744, EXIT_SENT = 0, EXIT_NOT_SENT = 3 };
@@ -103,18 +103,11 @@ static int send_all(int fd, const void *bytes, size_t size)
     return 0;
 }
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Is there something to read before the deadline? */
 static bool ready(int fd, double deadline)
 {
     for (;;) {
-        const double left = deadline - now_s();
+        const double left = deadline - ff_clock_s();
         if (left <= 0) return false;
         struct pollfd p = {.fd = fd, .events = POLLIN};
         const int n = poll(&p, 1, left > 1000 ? 1000000 : (int)(1000 * left) + 1);
@@ -203,14 +196,14 @@ ff_err ff_guard(const char *path, ff_guard_read read, void *arg, size_t max_byte
         child(ends[1], read, arg, max_bytes, max_seconds);
     }
     close(ends[1]);
-    const double deadline = now_s() + PATIENCE * max_seconds;
+    const double deadline = ff_clock_s() + PATIENCE * max_seconds;
     struct header header = {0};
     const bool answered = receive(ends[0], &header, sizeof header, deadline) == sizeof header && header.magic == MAGIC;
     bool complete = answered;
     ff_err err = FF_OK;
     if (answered && !header.code) err = take(ends[0], path, &header, max_bytes, deadline, bytes, &complete, ctx);
     close(ends[0]);
-    const bool late = now_s() >= deadline; /* it waits for a dead file system, say */
+    const bool late = ff_clock_s() >= deadline; /* it waits for a dead file system, say */
     if (complete || late) kill(pid, SIGKILL);
     int status = 0;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;

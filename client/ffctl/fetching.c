@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/ffctl/reading.h"
+#include "common/clock.h"
 #include "files/publish.h"
 
 struct bar {
@@ -21,9 +21,7 @@ static void on_progress(void *self, int64_t done, int64_t total)
 {
     static const double every_s = 0.1;
     struct bar *bar = self;
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    double now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    const double now = ff_clock_s();
     if (now - bar->last_s < every_s && done != total) return;
     bar->last_s = now;
     bar->shown = true;

@@ -6,20 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/ffctl/reading.h"
+#include "common/clock.h"
 
 static const double line_every_s = 5; /* off a terminal, within one stage */
 enum { BAR_WIDTH = 28, LINE_SIZE = 320 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void ff_duration(double seconds, char *out)
 {
@@ -102,7 +95,7 @@ static void show_progress(struct ff_follow *follow, const json_t *event)
     const char *stage = ff_text_of(event, "stage");
     bool changed = strncmp(stage, follow->stage, sizeof follow->stage - 1) != 0;
     bool complete = number(event, "done") >= number(event, "total");
-    double now = now_s();
+    double now = ff_clock_s();
     if (!follow->bar && !changed && !complete && now - follow->shown_s < line_every_s) return;
     follow->shown_s = now;
     snprintf(follow->stage, sizeof follow->stage, "%s", stage);

@@ -8,6 +8,7 @@
 #include "client/ffctl/cli.h"
 #include "client/ffctl/reading.h"
 #include "client/ffctl/watching.h"
+#include "common/clock.h"
 
 struct values {
     bool follow;
@@ -31,10 +32,8 @@ static const struct ff_option options[] = {
 
 static const struct values defaults = {.tail = -1, .patience_s = 60};
 
-enum { TIME_SIZE = 40 };
-
 /* "10m" -> the time ten minutes ago, RFC 3339; other texts are times already and left to the server. */
-static ff_err read_since(const char *text, char out[TIME_SIZE], ff_ctx *ctx)
+static ff_err read_since(const char *text, char out[FF_TIME_SIZE], ff_ctx *ctx)
 {
     static const struct {
         char unit;
@@ -44,14 +43,11 @@ static ff_err read_since(const char *text, char out[TIME_SIZE], ff_ctx *ctx)
     double number = strtod(text, &end);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (end == text || *end != units[i].unit || end[1] || !(number >= 0 && number < 1e9)) continue;
-        struct tm utc;
-        time_t then = time(NULL) - (time_t)(number * units[i].seconds);
-        gmtime_r(&then, &utc);
-        strftime(out, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &utc);
+        ff_time_text_s(ff_now_ms() - (int64_t)(number * units[i].seconds * 1000), out);
         return FF_OK;
     }
-    if (strlen(text) >= 20 && strlen(text) < TIME_SIZE && text[10] == 'T') {
-        snprintf(out, TIME_SIZE, "%s", text);
+    if (strlen(text) >= 20 && strlen(text) < FF_TIME_SIZE && text[10] == 'T') {
+        snprintf(out, FF_TIME_SIZE, "%s", text);
         return FF_OK;
     }
     return ff_fail(ctx, FF_EUSAGE, FF_HERE, "--since is '%s'; allowed: 90s, 10m, 2h, 1d or 2026-01-31T12:00:00Z", text);
@@ -61,7 +57,7 @@ static ff_err read_since(const char *text, char out[TIME_SIZE], ff_ctx *ctx)
 struct reader {
     struct ff_cli *cli;
     const struct values *values;
-    char since[TIME_SIZE];
+    char since[FF_TIME_SIZE];
     char *line;
     size_t size, room;
     long seen;

@@ -14,22 +14,16 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/ffctl/reading.h"
+#include "common/clock.h"
+#include "common/program.h"
 #include "files/publish.h"
 
 enum { MAX_ARGV = 32, POLL_MS = 5, START_WAIT_S = 60, WORDS_SIZE = 512 };
 /* A gang that dies is noticed at once by its supervisor; the lease only has to outlast a busy machine. */
 static const char heartbeat_ms[] = "1000", lease_ms[] = "15000";
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Three texts after one another, malloc'ed. */
 static char *joined(const char *a, const char *b, const char *c)
@@ -200,14 +194,14 @@ ff_err ff_private_why(struct ff_private *p, ff_err err)
 /* Its address stands in a file when everything has started. */
 static ff_err wait_until_it_answers(struct ff_private *p, ff_ctx *ctx)
 {
-    const double until = now_s() + START_WAIT_S;
+    const double until = ff_clock_s() + START_WAIT_S;
     while (!holds(p->data, "server.address")) {
         struct pollfd signals = {.fd = p->remote.signals.fd, .events = POLLIN};
         poll(&signals, 1, POLL_MS);
         if (ff_remote_signals(&p->remote)) {
             return p->remote.stopped ? ff_fail(ctx, FF_EINTERRUPTED, FF_HERE, "interrupted") : ended(p, ctx);
         }
-        if (now_s() > until) {
+        if (ff_clock_s() > until) {
             return ff_fail(ctx, FF_EUNREACHABLE, FF_HERE,
                            "the private server did not start within %d s; see %s/server.log", START_WAIT_S, p->data);
         }

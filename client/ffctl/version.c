@@ -11,6 +11,7 @@
 #include "client/ffctl/reading.h"
 #include "client/ffctl/remote.h"
 #include "client/ffctl/worker.h"
+#include "common/program.h"
 
 struct values {
     bool check;

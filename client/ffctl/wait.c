@@ -1,11 +1,11 @@
 /* client/ffctl/wait.c - `ffctl wait ID...`: until each has ended (or runs); the exit code is the largest of theirs. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/ffctl/cli.h"
 #include "client/ffctl/reading.h"
 #include "client/ffctl/remote.h"
+#include "common/clock.h"
 
 struct values {
     const char *until;
@@ -30,13 +30,6 @@ struct waited {
     int code;
     bool over;
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Looks at one job. What concerns it alone (not found) ends its waiting; the rest is returned. */
 static ff_err look(struct ff_remote *r, struct waited *w, bool for_running)
@@ -78,21 +71,21 @@ static ff_err look_at_all(struct ff_remote *r, struct waited *w, int n, bool for
 static ff_err wait_for_all(struct ff_remote *r, const struct values *v, struct waited *w, int n)
 {
     const bool for_running = strcmp(v->until, "running") == 0;
-    const double started_s = now_s();
+    const double started_s = ff_clock_s();
     double heard_s = started_s, poll_s = first_poll_s;
     for (;;) {
         int left;
         ff_err err = look_at_all(r, w, n, for_running, &left);
         const bool silent = err == FF_EUNREACHABLE || err == FF_EBUSY;
         if (!err && left == 0) return FF_OK;
-        if (!err) heard_s = now_s();
-        if (err && (!silent || now_s() - heard_s > v->patience_s)) return err;
+        if (!err) heard_s = ff_clock_s();
+        if (err && (!silent || ff_clock_s() - heard_s > v->patience_s)) return err;
         if (err) ff_ctx_clear(&r->cli->ctx);
-        if (v->timeout_s >= 0 && now_s() - started_s >= v->timeout_s) {
+        if (v->timeout_s >= 0 && ff_clock_s() - started_s >= v->timeout_s) {
             return ff_fail(&r->cli->ctx, FF_ETIMEOUT, FF_HERE, "after %.10g s %d of %d jobs %s not %s", v->timeout_s,
                            left, n, left == 1 ? "is" : "are", for_running ? "running" : "done");
         }
-        double rest_s = v->timeout_s >= 0 ? started_s + v->timeout_s - now_s() : slowest_poll_s;
+        double rest_s = v->timeout_s >= 0 ? started_s + v->timeout_s - ff_clock_s() : slowest_poll_s;
         err = ff_client_pause(r->client, rest_s < poll_s ? rest_s : poll_s, &r->cli->ctx);
         if (err) return err;
         poll_s = 2 * poll_s < slowest_poll_s ? 2 * poll_s : slowest_poll_s;

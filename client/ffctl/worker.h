@@ -18,9 +18,6 @@ struct ff_signals {
 FF_MUST_USE ff_err ff_signals_hold(struct ff_signals *signals, ff_ctx *ctx);
 void ff_signals_release(struct ff_signals *signals);
 
-/* Path of a program of ours ("ffworker"): beside this one, else in PATH; malloc'ed. */
-FF_MUST_USE ff_err ff_program_find(char **path, const char *name, ff_ctx *ctx);
-
 struct ff_worker {
     pid_t pid;
     int out, err; /* its stdout and stderr, to be read */

@@ -21,7 +21,6 @@ struct ff_client {
     void *self;
 };
 
-double ff_client_clock(void); /* seconds, monotonic */
 ff_err ff_client_interrupted(ff_ctx *ctx);
 
 #endif

@@ -7,6 +7,7 @@
 #include "client/lib/client.h"
 #include "client/lib/exchange.h"
 #include "client/lib/sse.h"
+#include "common/clock.h"
 
 static const double first_wait_s = 0.2, default_retry_s = 3, longest_wait_s = 10;
 
@@ -35,7 +36,7 @@ static ff_err on_sse(void *self, const struct ff_sse_event *e, ff_ctx *ctx)
 {
     struct listening *l = self;
     if (e->id >= 0 && e->id <= l->seen) return FF_OK; /* known: a server that only repeats itself is not heard */
-    l->heard_s = ff_client_clock();
+    l->heard_s = ff_clock_s();
     l->wait_s = first_wait_s;
     if (strcmp(e->event, "heartbeat") == 0) return FF_OK;
     json_error_t error;
@@ -104,7 +105,7 @@ ff_err ff_client_events(ff_client *c, const char *job, long after, double patien
         .on_event = on_event, .self = self, .seen = after, .wait_s = first_wait_s, .retry_s = default_retry_s};
     bool over = false;
     snprintf(path, sizeof path, "/v1/jobs/%s/events", job);
-    l.heard_s = ff_client_clock();
+    l.heard_s = ff_clock_s();
     for (;;) {
         ff_ctx broke = {0};
         ff_err err = listen_once(c, &l, path, &over, &broke);
@@ -113,7 +114,7 @@ ff_err ff_client_events(ff_client *c, const char *job, long after, double patien
             if (ctx) *ctx = broke;
             return err;
         }
-        double left = l.heard_s + patience_s - ff_client_clock();
+        double left = l.heard_s + patience_s - ff_clock_s();
         if (left <= 0) {
             if (ctx) *ctx = broke;
             return give_up(&l, job, patience_s, ctx);

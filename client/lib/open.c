@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "client/lib/client.h"
+#include "common/clock.h"
 
 static const double connect_timeout_s = 10, timeout_s = 60, silence_s = 60;
 
@@ -135,13 +135,6 @@ const char *ff_client_server(const ff_client *c)
     return c->server;
 }
 
-double ff_client_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 ff_err ff_client_interrupted(ff_ctx *ctx)
 {
     return ff_fail(ctx, FF_EINTERRUPTED, FF_HERE, "interrupted");
@@ -149,8 +142,8 @@ ff_err ff_client_interrupted(ff_ctx *ctx)
 
 ff_err ff_client_pause(ff_client *c, double seconds, ff_ctx *ctx)
 {
-    const double until = ff_client_clock() + seconds;
-    for (double left = seconds; left > 0; left = until - ff_client_clock()) {
+    const double until = ff_clock_s() + seconds;
+    for (double left = seconds; left > 0; left = until - ff_clock_s()) {
         struct pollfd stop = {.fd = c->stop_fd, .events = POLLIN}; /* -1 is passed over */
         int n = poll(&stop, 1, left > 1 ? 1000 : (int)(left * 1000) + 1);
         if (n < 0 && errno != EINTR) return ff_fail(ctx, FF_EIO, FF_HERE, "cannot wait: %s", strerror(errno));

@@ -1,9 +1,9 @@
 /* server/http/datasets.c - datasets: uploaded, listed, removed. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "server/http/reply.h"
 #include "server/queue/datasets.h"
 
@@ -17,12 +17,8 @@ struct query {
 
 static json_t *as_json(const struct ff_dataset_row *row)
 {
-    char created[40];
-    const time_t seconds = (time_t)(row->created_ms / 1000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    const size_t n = strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(created + n, sizeof created - n, ".%03dZ", (int)(row->created_ms % 1000));
+    char created[FF_TIME_SIZE];
+    ff_time_text(row->created_ms, created);
     return json_pack("{ss ss ss ss sI ss}", "id", row->id, "kind", row->kind, "name", row->name, "sha256", row->sha256,
                      "size", (json_int_t)row->size, "created", created);
 }

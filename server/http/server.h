@@ -49,11 +49,8 @@ struct ff_http {
     atomic_bool stopping;
     atomic_llong held_bytes; /* bodies and answers in memory, against FF_BODIES_MAX */
     atomic_llong ready_ms;   /* when /readyz last found everything well, on the monotonic clock; 0: never */
-    pthread_t ticker;
-    bool ticking;
+    struct ff_ticker *ticker;
     pthread_mutex_t dataset_lock; /* rows of datasets and their files change together */
-    pthread_mutex_t tick_lock;
-    pthread_cond_t tick_stop;
 };
 
 enum ff_stage { FF_STAGE_NEW, FF_STAGE_BODY, FF_STAGE_WORK, FF_STAGE_ANSWERED };

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/ticker.h"
 #include "server/http/auth.h"
 #include "server/http/fanout.h"
 #include "server/http/hands.h"
@@ -91,43 +92,12 @@ static ff_err read_pem(const char *path, char **out, ff_ctx *ctx)
 }
 
 /* ---- the ticker ---- */
-static void *tick(void *arg)
+static void tick(void *self)
 {
-    struct ff_http *h = arg;
-    pthread_mutex_lock(&h->tick_lock);
-    while (h->ticking) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&h->tick_stop, &h->tick_lock, &until);
-        pthread_mutex_unlock(&h->tick_lock);
-        const int n = ff_peers_sweep(h->peers, ff_monotonic_ms());
-        if (n) ff_http_log(h, "info", "%d connections closed: a request took too long to arrive", n);
-        ff_fanout_tick(h->fanout, ff_monotonic_ms());
-        pthread_mutex_lock(&h->tick_lock);
-    }
-    pthread_mutex_unlock(&h->tick_lock);
-    return NULL;
-}
-
-static ff_err start_ticker(struct ff_http *h, ff_ctx *ctx)
-{
-    h->ticking = true;
-    if (!pthread_create(&h->ticker, NULL, tick, h)) return FF_OK;
-    h->ticking = false;
-    return ff_fail(ctx, FF_ENOMEM, FF_HERE, "a thread could not be started");
-}
-
-static void stop_ticker(struct ff_http *h)
-{
-    pthread_mutex_lock(&h->tick_lock);
-    const bool was = h->ticking;
-    h->ticking = false;
-    pthread_cond_signal(&h->tick_stop);
-    pthread_mutex_unlock(&h->tick_lock);
-    if (was) pthread_join(h->ticker, NULL);
+    struct ff_http *h = self;
+    const int n = ff_peers_sweep(h->peers, ff_monotonic_ms());
+    if (n) ff_http_log(h, "info", "%d connections closed: a request took too long to arrive", n);
+    ff_fanout_tick(h->fanout, ff_monotonic_ms());
 }
 
 /* ---- the daemon ---- */
@@ -186,14 +156,13 @@ static ff_err start_parts(struct ff_http *h, ff_ctx *ctx)
     if (err) return err;
     ff_queue_listen(c->queue, ff_fanout_changed, h->fanout);
     err = ff_listen(c->listen, c->tls_cert != NULL, &h->listen_fd, &h->local, h->address, sizeof h->address, ctx);
-    if (!err) err = start_ticker(h, ctx);
+    if (!err) err = ff_ticker_start(&h->ticker, 1e-3 * TICK_MS, tick, h, ctx);
     if (!err) err = start_daemon(h, threads, ctx);
     return err;
 }
 
 ff_err ff_http_start(ff_http **out, const struct ff_http_config *config, ff_ctx *ctx)
 {
-    pthread_condattr_t monotonic;
     struct ff_http *h = calloc(1, sizeof *h);
     *out = NULL;
     if (!h) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the server");
@@ -201,11 +170,6 @@ ff_err ff_http_start(ff_http **out, const struct ff_http_config *config, ff_ctx 
     h->listen_fd = -1;
     fill_defaults(&h->config);
     pthread_mutex_init(&h->dataset_lock, NULL);
-    pthread_mutex_init(&h->tick_lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&h->tick_stop, &monotonic);
-    pthread_condattr_destroy(&monotonic);
     ff_err err = start_parts(h, ctx);
     if (err) {
         ff_note(ctx, FF_HERE, "starting the HTTP server on %s", config->listen);
@@ -233,7 +197,7 @@ void ff_http_stop(ff_http *h)
     if (!h) return;
     atomic_store(&h->stopping, true);
     if (h->daemon) stop_daemon(h);
-    stop_ticker(h);
+    ff_ticker_stop(h->ticker);
     ff_hands_stop(h->hands);
     ff_hands_free(h->hands);
     if (h->fanout) ff_queue_unlisten(h->config.queue, ff_fanout_changed, h->fanout);
@@ -245,8 +209,6 @@ void ff_http_stop(ff_http *h)
     free(h->cert);
     free(h->key);
     pthread_mutex_destroy(&h->dataset_lock);
-    pthread_mutex_destroy(&h->tick_lock);
-    pthread_cond_destroy(&h->tick_stop);
     free(h);
 }
 

@@ -4,14 +4,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "common/ticker.h"
 #include "server/queue/datasets.h"
 #include "server/queue/jobs.h"
 
@@ -23,19 +23,9 @@ struct ff_keeper {
     ff_queue *queue;
     ff_storehouse *store;
     struct ff_log *log;
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards stopping */
-    pthread_cond_t wake;
-    bool stopping;
+    struct ff_ticker *ticker;
     double backed_up, expired, swept; /* monotonic time of the last of each */
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- backups ---- */
 
@@ -70,12 +60,9 @@ static void thin_backups(struct ff_keeper *k, const char *folder)
 
 static void back_up(struct ff_keeper *k)
 {
-    char folder[FF_PATH_SIZE + 16], path[FF_PATH_SIZE + 64], stamp[32];
-    struct tm utc;
+    char folder[FF_PATH_SIZE + 16], path[FF_PATH_SIZE + 80], stamp[FF_TIME_SIZE];
     ff_ctx ctx = {0};
-    const time_t now = time(NULL);
-    gmtime_r(&now, &utc);
-    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
+    ff_time_stamp(ff_now_ms(), stamp);
     snprintf(folder, sizeof folder, "%s/backups", k->config->data);
     snprintf(path, sizeof path, "%s/fullfield-%s.db", folder, stamp);
     if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
@@ -229,10 +216,11 @@ static void mind_the_reserve(struct ff_keeper *k)
 
 /* ---- the thread ---- */
 
-static void tick(struct ff_keeper *k)
+static void tick(void *self)
 {
+    struct ff_keeper *k = self;
     const struct ff_server_config *c = k->config;
-    const double now = now_s();
+    const double now = ff_clock_s();
     if (c->backup_every_h > 0 && now - k->backed_up >= c->backup_every_h * HOUR) {
         back_up(k);
         k->backed_up = now;
@@ -248,53 +236,23 @@ static void tick(struct ff_keeper *k)
     mind_the_reserve(k);
 }
 
-static void *run(void *arg)
-{
-    struct ff_keeper *k = arg;
-    pthread_mutex_lock(&k->lock);
-    while (!k->stopping) {
-        pthread_mutex_unlock(&k->lock);
-        tick(k);
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += TICK_S;
-        pthread_mutex_lock(&k->lock);
-        if (!k->stopping) pthread_cond_timedwait(&k->wake, &k->lock, &until);
-    }
-    pthread_mutex_unlock(&k->lock);
-    return NULL;
-}
-
 ff_err ff_keep_start(struct ff_keeper **out, const struct ff_server_config *config, ff_queue *queue,
                      ff_storehouse *store, struct ff_log *log, ff_ctx *ctx)
 {
-    pthread_condattr_t monotonic;
     struct ff_keeper *k = *out = calloc(1, sizeof *k);
     if (!k) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the keeper");
     *k = (struct ff_keeper){.config = config, .queue = queue, .store = store, .log = log};
-    k->backed_up = k->swept = now_s(); /* the first of each comes after one interval; expiry at once */
-    pthread_mutex_init(&k->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&k->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (!pthread_create(&k->thread, NULL, run, k)) return FF_OK;
-    pthread_mutex_destroy(&k->lock);
-    pthread_cond_destroy(&k->wake);
+    k->backed_up = k->swept = ff_clock_s(); /* the first of each comes after one interval; expiry at once */
+    const ff_err err = ff_ticker_start(&k->ticker, TICK_S, tick, k, ctx);
+    if (!err) return FF_OK;
     free(k);
     *out = NULL;
-    return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no thread for the keeper");
+    return err;
 }
 
 void ff_keep_stop(struct ff_keeper *k)
 {
     if (!k) return;
-    pthread_mutex_lock(&k->lock);
-    k->stopping = true;
-    pthread_cond_signal(&k->wake);
-    pthread_mutex_unlock(&k->lock);
-    pthread_join(k->thread, NULL);
-    pthread_mutex_destroy(&k->lock);
-    pthread_cond_destroy(&k->wake);
+    ff_ticker_stop(k->ticker);
     free(k);
 }

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/model.h"
 
 enum { LINE_SIZE = 2048 };
@@ -84,12 +84,9 @@ static void write_line(struct ff_log *log, const char *line, size_t size)
 
 static size_t begin_line(char *line, const char *level)
 {
-    struct timespec now;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t n = strftime(line, LINE_SIZE, "%Y-%m-%dT%H:%M:%S", &utc);
-    n += (size_t)snprintf(line + n, LINE_SIZE - n, ".%03ldZ %-7s ", now.tv_nsec / 1000000, level);
+    char now[FF_TIME_SIZE];
+    ff_time_text(ff_now_ms(), now);
+    const size_t n = (size_t)snprintf(line, LINE_SIZE, "%s %-7s ", now, level);
     return n;
 }
 

@@ -3,12 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/model.h"
 #include "server/main/setup.h"
 #include "server/queue/queue.h"
@@ -63,20 +64,31 @@ static ff_err check_copy(const char *copy, ff_ctx *ctx)
     return err;
 }
 
-/* What was there, out of the way: the log belongs to its database and has to go with it. */
+/* What was there gets a second name; its log, which belongs to it, must not meet another database and is moved. The database
+** itself keeps its name until the copy takes it, so that there is one at every moment. */
 static ff_err set_aside(const char *database, ff_ctx *ctx)
 {
-    char from[PATH + 8], to[PATH + 64], stamp[32];
-    struct tm utc;
-    const time_t now = time(NULL);
-    gmtime_r(&now, &utc);
-    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
-    for (size_t i = 0; i < sizeof SUFFIXES / sizeof *SUFFIXES; i++) {
-        snprintf(from, sizeof from, "%s%s", database, SUFFIXES[i]);
-        snprintf(to, sizeof to, "%s.before-%s%s", database, stamp, SUFFIXES[i]);
+    static const char *const logs[] = {"-wal", "-shm"};
+    char from[PATH + 8], to[PATH + 64], stamp[FF_TIME_SIZE];
+    ff_time_stamp(ff_now_ms(), stamp);
+    snprintf(to, sizeof to, "%s.before-%s", database, stamp);
+    if (link(database, to) != 0 && errno != ENOENT) return fail_errno(ctx, "set aside", database);
+    for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
+        snprintf(from, sizeof from, "%s%s", database, logs[i]);
+        snprintf(to, sizeof to, "%s.before-%s%s", database, stamp, logs[i]);
         if (rename(from, to) != 0 && errno != ENOENT) return fail_errno(ctx, "set aside", from);
     }
     return FF_OK;
+}
+
+/* Renames are on disk when their folder is. */
+static ff_err sync_folder(const char *data, ff_ctx *ctx)
+{
+    const int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool synced = fd >= 0 && fsync(fd) == 0;
+    const ff_err err = synced ? FF_OK : fail_errno(ctx, "sync", data);
+    if (fd >= 0) close(fd);
+    return err;
 }
 
 static ff_err restore_locked(const char *data, const char *file, ff_ctx *ctx)
@@ -88,6 +100,7 @@ static ff_err restore_locked(const char *data, const char *file, ff_ctx *ctx)
     if (!err) err = check_copy(copy, ctx);
     if (!err) err = set_aside(database, ctx);
     if (!err && rename(copy, database) != 0) err = fail_errno(ctx, "put in place", copy);
+    if (!err) err = sync_folder(data, ctx);
     for (size_t i = 0; i < sizeof SUFFIXES / sizeof *SUFFIXES; i++) {
         snprintf(path, sizeof path, "%s%s", copy, SUFFIXES[i]);
         unlink(path);

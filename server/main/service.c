@@ -36,9 +36,11 @@ static ff_err open_queue(struct ff_service *s, ff_ctx *ctx)
     char path[PATH];
     bool made = false;
     snprintf(path, sizeof path, "%s/fullfield.db", c->data);
+    ff_err err = ff_setup_expects(c->data, path, ctx);
+    if (err) return err;
     const int readers = c->threads * READERS_PER_THREAD + SPARE_READERS;
     const struct ff_queue_config config = {.path = path, .readers = readers < 64 ? readers : 64};
-    ff_err err = ff_queue_open(&s->queue, &config, ctx);
+    err = ff_queue_open(&s->queue, &config, ctx);
     if (err) return err;
     ff_quotas_set_defaults(s->queue, &c->quotas);
     if (!c->private_run) err = ff_setup_admin(c->data, s->queue, &made, ctx);

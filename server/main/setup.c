@@ -46,6 +46,18 @@ ff_err ff_setup_folder(const char *data, double wait_s, int *fd, ff_ctx *ctx)
     return FF_OK;
 }
 
+ff_err ff_setup_expects(const char *data, const char *database, ff_ctx *ctx)
+{
+    char key[FF_PATH_SIZE + 16];
+    snprintf(key, sizeof key, "%s/server.key", data);
+    if (access(database, F_OK) == 0 || access(key, F_OK) != 0) return FF_OK;
+    return ff_fail(
+        ctx, FF_EDATABASE, FF_HERE,
+        "%s is missing, but %s was used before; put a backup in its place with ffserver --data DIR --restore "
+        "BACKUP, or start in a new folder",
+        database, data);
+}
+
 ff_err ff_setup_write(const char *path, const char *line, ff_ctx *ctx)
 {
     char part[FF_PATH_SIZE + 32];

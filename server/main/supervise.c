@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -16,10 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/model.h"
+#include "common/program.h"
+#include "common/ticker.h"
 
-enum { TICK_MS = 100, MAX_ARGV = 40, MAX_ENV = 4096, LOG_MAX_BYTES = 4 << 20 };
-static const double FIRST_DELAY_S = 0.5, LAST_DELAY_S = 30, HEALTHY_S = 10;
+enum { MAX_ARGV = 40, MAX_ENV = 4096, LOG_MAX_BYTES = 4 << 20 };
+static const double TICK_S = 0.1, FIRST_DELAY_S = 0.5, LAST_DELAY_S = 30, HEALTHY_S = 10;
 
 struct gang {
     int number;
@@ -31,20 +33,11 @@ struct gang {
 
 struct ff_supervisor {
     struct ff_supervise_config config;
-    char data[FF_PATH_SIZE], endpoint[FF_PATH_SIZE], store[FF_PATH_SIZE], program[FF_PATH_SIZE];
+    char data[FF_PATH_SIZE], endpoint[FF_PATH_SIZE], store[FF_PATH_SIZE];
+    char *program; /* ffworker */
     struct gang *gang;
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards stopping */
-    pthread_cond_t wake;
-    bool stopping;
+    struct ff_ticker *ticker;
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- one gang ---- */
 
@@ -201,55 +194,20 @@ static void look_after(struct ff_supervisor *s, struct gang *g, double now)
 
 /* ---- all of them ---- */
 
-static void *watch(void *arg)
+static void watch(void *self)
 {
-    struct ff_supervisor *s = arg;
-    pthread_mutex_lock(&s->lock);
-    while (!s->stopping) {
-        pthread_mutex_unlock(&s->lock);
-        const double now = now_s();
-        for (int i = 0; i < s->config.gangs; i++) {
-            struct gang *g = &s->gang[i];
-            if (g->pid) look_after(s, g, now);
-            if (!g->pid) start_gang(s, g, now);
-        }
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) until.tv_sec++, until.tv_nsec -= 1000000000L;
-        pthread_mutex_lock(&s->lock);
-        if (!s->stopping) pthread_cond_timedwait(&s->wake, &s->lock, &until);
+    struct ff_supervisor *s = self;
+    const double now = ff_clock_s();
+    for (int i = 0; i < s->config.gangs; i++) {
+        struct gang *g = &s->gang[i];
+        if (g->pid) look_after(s, g, now);
+        if (!g->pid) start_gang(s, g, now);
     }
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
-}
-
-/* Path of ffworker: beside this program, else the name alone, to be found in PATH. */
-static ff_err find_program(char *out, size_t size, ff_ctx *ctx)
-{
-    char self[FF_PATH_SIZE];
-    const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash) {
-        *slash = '\0';
-        if ((size_t)snprintf(out, size, "%s/ffworker", self) < size && access(out, X_OK) == 0) return FF_OK;
-    }
-    const char *at = getenv("PATH");
-    while (at && *at) {
-        const size_t length = strcspn(at, ":");
-        if (length && (size_t)snprintf(out, size, "%.*s/ffworker", (int)length, at) < size && access(out, X_OK) == 0)
-            return FF_OK;
-        at += length + (at[length] == ':');
-    }
-    return ff_fail(ctx, FF_ENOFILE, FF_HERE,
-                   "no program ffworker beside ffserver or in PATH, so no gang can be started");
 }
 
 static void free_all(struct ff_supervisor *s)
 {
-    pthread_mutex_destroy(&s->lock);
-    pthread_cond_destroy(&s->wake);
+    free(s->program);
     free(s->gang);
     free(s);
 }
@@ -264,26 +222,19 @@ static ff_err make_folder(const char *data, ff_ctx *ctx)
 
 ff_err ff_supervise_start(struct ff_supervisor **out, const struct ff_supervise_config *config, ff_ctx *ctx)
 {
-    pthread_condattr_t monotonic;
     struct ff_supervisor *s = *out = calloc(1, sizeof *s);
     if (!s) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the supervisor");
     s->config = *config;
     snprintf(s->data, sizeof s->data, "%s", config->data);
     snprintf(s->endpoint, sizeof s->endpoint, "%s", config->endpoint);
     snprintf(s->store, sizeof s->store, "%s", config->store);
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
     s->gang = calloc((size_t)config->gangs + 1, sizeof *s->gang);
     ff_err err = s->gang ? FF_OK : ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for %d gangs", config->gangs);
     for (int i = 0; !err && i < config->gangs; i++)
         s->gang[i] = (struct gang){.number = i, .lock_fd = -1, .delay = FIRST_DELAY_S};
-    if (!err) err = find_program(s->program, sizeof s->program, ctx);
+    if (!err) err = ff_program_find(&s->program, "ffworker", ctx);
     if (!err) err = make_folder(s->data, ctx);
-    if (!err && pthread_create(&s->thread, NULL, watch, s))
-        err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "no thread for the supervisor");
+    if (!err) err = ff_ticker_start(&s->ticker, TICK_S, watch, s, ctx);
     if (!err) return FF_OK;
     free_all(s);
     *out = NULL;
@@ -293,7 +244,7 @@ ff_err ff_supervise_start(struct ff_supervisor **out, const struct ff_supervise_
 /* SIGKILL follows for those still there at the end of their time. */
 static void end_gangs(struct ff_supervisor *s, double seconds)
 {
-    const double end = now_s() + seconds;
+    const double end = ff_clock_s() + seconds;
     int left = 0;
     for (int i = 0; i < s->config.gangs; i++) {
         /* mpirun kills its ranks soon after a SIGTERM, but hands SIGUSR2 on, which drains a gang as well. */
@@ -307,7 +258,7 @@ static void end_gangs(struct ff_supervisor *s, double seconds)
             left += g->pid != 0;
         }
         if (left) nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-    } while (left && now_s() < end);
+    } while (left && ff_clock_s() < end);
     for (int i = 0; i < s->config.gangs; i++) {
         if (!s->gang[i].pid) continue;
         ff_log_printf(s->config.log, "warning", "gang %d did not end in %g s and is killed", i, seconds);
@@ -319,11 +270,7 @@ static void end_gangs(struct ff_supervisor *s, double seconds)
 void ff_supervise_stop(struct ff_supervisor *s, double seconds)
 {
     if (!s) return;
-    pthread_mutex_lock(&s->lock);
-    s->stopping = true;
-    pthread_cond_signal(&s->wake);
-    pthread_mutex_unlock(&s->lock);
-    pthread_join(s->thread, NULL);
+    ff_ticker_stop(s->ticker);
     end_gangs(s, seconds);
     free_all(s);
 }

@@ -70,9 +70,4 @@ FF_MUST_USE ff_err ff_check_database(ff_tx *tx, const char *path, int version, f
 /* Name of a file system that is shared over a network, by its magic number (statfs); NULL: not one of them. */
 const char *ff_network_fs(unsigned long magic);
 
-/* ---- clock.c ---- */
-enum { FF_TIME_SIZE = 40 };
-/* RFC 3339, UTC, milliseconds. */
-void ff_time_text(int64_t ms, char out[FF_TIME_SIZE]);
-
 #endif

@@ -106,3 +106,10 @@ ff_err ff_life_cancel(ff_tx *tx, int64_t job, const char *reason, ff_ctx *ctx)
     ff_note_cancels(tx);
     return err;
 }
+
+double ff_walltime_left(double walltime_s, int64_t started_ms, int64_t now)
+{
+    if (!(walltime_s > 0)) return 0;
+    double ran_s = started_ms && now > started_ms ? (double)(now - started_ms) / 1000 : 0;
+    return ran_s < walltime_s ? walltime_s - ran_s : -1;
+}

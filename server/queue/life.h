@@ -51,4 +51,7 @@ FF_MUST_USE ff_err ff_list_rows(struct ff_stmt *s, const char *key, json_t *(*ro
 /* `value` (taken) is added to a list; false, and the error unless there is one already, when either is NULL. */
 bool ff_list_add(ff_err *err, json_t *list, json_t *value, ff_ctx *ctx);
 
+/* Seconds left of a job's walltime; 0: it has none; negative: it is over. started_ms 0: not yet. */
+double ff_walltime_left(double walltime_s, int64_t started_ms, int64_t now);
+
 #endif

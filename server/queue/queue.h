@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 
 typedef struct ff_queue ff_queue;
@@ -58,7 +59,5 @@ FF_MUST_USE ff_err ff_queue_probe(ff_queue *q, ff_ctx *ctx);
 enum { FF_ID_SIZE = 32 };
 void ff_id_make(const char *prefix, char out[FF_ID_SIZE]);
 bool ff_id_valid(const char *prefix, const char *id);
-
-int64_t ff_now_ms(void);
 
 #endif

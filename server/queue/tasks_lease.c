@@ -75,14 +75,6 @@ static ff_err pick_task(ff_tx *tx, const struct ff_gang *gang, int64_t user, int
     return ff_sql_close(&s);
 }
 
-/* Seconds left of the job's walltime; 0: it has none; negative: it is over. */
-static double walltime_left(double walltime_s, int64_t started_ms, int64_t now)
-{
-    if (!(walltime_s > 0)) return 0;
-    double ran_s = started_ms && now > started_ms ? (double)(now - started_ms) / 1000 : 0;
-    return ran_s < walltime_s ? walltime_s - ran_s : -1;
-}
-
 /* ---- the lease ---- */
 
 static ff_err read_job(ff_tx *tx, int64_t job, int64_t now, struct ff_lease *lease, char state[12], ff_ctx *ctx)
@@ -95,7 +87,7 @@ static ff_err read_job(ff_tx *tx, int64_t job, int64_t now, struct ff_lease *lea
         ff_col_copy(&s, 0, lease->job, sizeof lease->job);
         ff_col_copy(&s, 1, lease->kind, sizeof lease->kind);
         ff_col_copy(&s, 2, state, 12);
-        lease->walltime_s = walltime_left(ff_col_real(&s, 3), ff_col_int(&s, 4), now);
+        lease->walltime_s = ff_walltime_left(ff_col_real(&s, 3), ff_col_int(&s, 4), now);
         lease->job_started = ff_col_int(&s, 4) == 0;
     }
     return ff_sql_close(&s);

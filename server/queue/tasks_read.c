@@ -33,14 +33,6 @@ ff_err ff_tasks_holding(ff_tx *tx, const char *job, const char *task, int attemp
     return err ? err : was_recorded(tx, job, task, attempt, &out->recorded, ctx);
 }
 
-/* What is left of a job's walltime, more than nothing; 0: it has none. */
-static double walltime_left(double walltime_s, int64_t started_ms)
-{
-    if (!(walltime_s > 0) || !started_ms) return 0;
-    const double left = walltime_s - (double)(ff_now_ms() - started_ms) / 1000;
-    return left > 1e-3 ? left : 1e-3;
-}
-
 /* Rows (job id, task, worker, attempt, walltime, start) of a statement, which is closed. */
 static ff_err gather(struct ff_stmt *s, struct ff_running **out, int *n, ff_ctx *ctx)
 {
@@ -61,7 +53,9 @@ static ff_err gather(struct ff_stmt *s, struct ff_running **out, int *n, ff_ctx 
         ff_col_copy(s, 1, r->task, sizeof r->task);
         ff_col_copy(s, 2, r->worker, sizeof r->worker);
         r->attempt = (int)ff_col_int(s, 3);
-        r->walltime_s = walltime_left(ff_col_real(s, 4), ff_col_int(s, 5));
+        /* over: as good as over, since 0 says that there is none */
+        const double left = ff_walltime_left(ff_col_real(s, 4), ff_col_int(s, 5), ff_now_ms());
+        r->walltime_s = left < 0 ? 1e-3 : left;
     }
     ff_err err = ff_sql_close(s);
     if (!err && no_memory) err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the running tasks");

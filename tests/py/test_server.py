@@ -190,6 +190,18 @@ def test_backup_and_restore(house, tmp_path):
     assert house.call("GET", f"/v1/jobs/{lost}").status_code == 404
 
 
+def test_a_lost_database_is_missed(house):
+    server = house.start()
+    server.terminate()
+    assert server.wait(15) == 0
+    (house.data / "fullfield.db").rename(house.data / "elsewhere.db")
+    done = run(SERVER, "--data", house.data, "--listen", "127.0.0.1:0")
+    assert done.returncode == 1 and "missing" in done.stderr and "--restore" in done.stderr
+    assert not (house.data / "fullfield.db").exists()
+    assert run(SERVER, "--data", house.data, "--restore", house.data / "elsewhere.db").returncode == 0
+    house.start()
+
+
 def test_a_restore_of_something_else_changes_nothing(house, tmp_path):
     server = house.start()
     job = house.submit()

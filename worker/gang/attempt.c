@@ -4,22 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/fault.h"
 #include "worker/gang/gang_inner.h"
 #include "worker/gang/outcome.h"
 #include "worker/io/folder.h"
 
 enum { HASH_S = 600 }; /* files of any size are hashed in this time */
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- files to the server ---- */
 
@@ -225,7 +218,7 @@ void ff_gang_attempt(struct ff_gang *g, const json_t *body)
     struct ff_work_end end = {0};
     ff_ctx ctx = {0};
     const char *base;
-    const double begun = now_s();
+    const double begun = ff_clock_s();
     const bool shared = g->config->store && ff_session_shared(g->session);
     ff_work_name(&g->work, body);
     tell_start(g);
@@ -233,7 +226,7 @@ void ff_gang_attempt(struct ff_gang *g, const json_t *body)
     ff_err err = find_base(g, g->work.job, shared, &base, &ctx);
     if (!err) err = ff_work_begin(&g->work, base, shared, &ctx);
     if (!err) err = run_work(g, &end, &ctx);
-    const double seconds = now_s() - begun;
+    const double seconds = ff_clock_s() - begun;
     json_t *commit = conclude(g, err, &end, seconds, &ctx);
     char outcome[16], job_copy[48], task_copy[40];
     snprintf(outcome, sizeof outcome, "%s", commit ? json_string_value(json_object_get(commit, "outcome")) : "?");

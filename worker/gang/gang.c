@@ -9,22 +9,15 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/version.h"
 #include "worker/gang/gang_inner.h"
 #include "worker/gang/runner.h"
 #include "worker/job/memory.h"
 
 enum { MAX_EVENTS = 20000, MESSAGES_A_TURN = 64, TOKEN_SIZE = 128 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void say(void *self, const char *line)
 {
@@ -72,7 +65,7 @@ static void receive(struct ff_gang *g)
         if (err) {
             ff_session_refuse(g->session, &why);
         } else if (got) {
-            ff_session_take(g->session, &message, now_s());
+            ff_session_take(g->session, &message, ff_clock_s());
             ff_wire_done(&message);
             free(bytes);
         }
@@ -86,7 +79,8 @@ static void *wire_main(void *self)
     sig_atomic_t checkpoint = *g->config->checkpoint;
     bool draining = false;
     for (;;) {
-        for (enum ff_change c; (c = ff_link_change(&g->link)) != FF_LINK_SAME;) ff_session_link(g->session, c, now_s());
+        for (enum ff_change c; (c = ff_link_change(&g->link)) != FF_LINK_SAME;)
+            ff_session_link(g->session, c, ff_clock_s());
         receive(g);
         if (*g->config->terminate && !draining) {
             draining = true;
@@ -96,7 +90,7 @@ static void *wire_main(void *self)
             checkpoint = *g->config->checkpoint;
             ff_session_checkpoint(g->session);
         }
-        const double seconds = ff_session_turn(g->session, now_s());
+        const double seconds = ff_session_turn(g->session, ff_clock_s());
         if (seconds < 0) break;
         ff_link_wait(&g->link, g->config->wake_fd, seconds);
     }
@@ -127,7 +121,7 @@ static void random_text(char *out, size_t size)
 {
     unsigned char bytes[16] = {0};
     if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
-        const double now = now_s();
+        const double now = ff_clock_s();
         const long pid = getpid();
         memcpy(bytes, &now, sizeof now);
         memcpy(bytes + sizeof now, &pid, sizeof pid);

@@ -5,21 +5,14 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/model.h"
 #include "common/version.h"
 
-static void utc_now(char *out, size_t size)
-{
-    const time_t now = time(NULL);
-    struct tm parts;
-    gmtime_r(&now, &parts);
-    strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &parts);
-}
-
 static ff_err put_texts(ff_h5 *f, const struct ff_result_info *info, const char *spec, ff_ctx *ctx)
 {
-    char created[32], plans[24];
-    utc_now(created, sizeof created);
+    char created[FF_TIME_SIZE], plans[24];
+    ff_time_text_s(ff_now_ms(), created);
     snprintf(plans, sizeof plans, "%016llx", (unsigned long long)info->plan_hash);
     const char *const texts[][2] = {
         {"spec", spec},

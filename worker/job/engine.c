@@ -4,7 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "common/clock.h"
 
 /* More nodes in l than any simulator asks for, and what theta keeps besides its tables: for the memory estimate only. */
 static const size_t NODES_MAX = 512;
@@ -83,19 +84,12 @@ void ff_engine_done(struct ff_engine *e)
     memset(e, 0, sizeof *e);
 }
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 ff_err ff_engine_set(struct ff_engine *e, const double *theta, bool *inside, ff_ctx *ctx)
 {
     *inside = false;
-    const double start = seconds_now();
+    const double start = ff_clock_s();
     ff_err err = ff_theta_eval(e->theta, theta, &e->tables, ctx);
-    e->seconds_theta += seconds_now() - start;
+    e->seconds_theta += ff_clock_s() - start;
     if (err || !e->tables.inside) return err;
     const int nbins = e->tables.nbins;
     for (int i = 0; i < nbins; i++) e->gain[i] = 1 + theta[ff_par_m(i)];

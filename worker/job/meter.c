@@ -3,28 +3,22 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <time.h>
+
+#include "common/clock.h"
 
 static const double PERIOD_S = 0.25; /* between events */
 static const double WINDOW_S = 10;   /* the rate looks back one to two windows */
 
-double ff_meter_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void ff_meter_init(struct ff_meter *m, const struct ff_sink *sink, const char *task, long done)
 {
-    const double now = ff_meter_now();
+    const double now = ff_clock_s();
     *m = (struct ff_meter){.sink = sink, .emitted_s = now, .mark_s = {now, now}, .mark_done = {done, done}};
     snprintf(m->task, sizeof m->task, "%s", task ? task : "");
 }
 
 void ff_meter_tick(struct ff_meter *m, const struct ff_progress *progress)
 {
-    const double now = ff_meter_now();
+    const double now = ff_clock_s();
     if (now - m->emitted_s < PERIOD_S && progress->done < progress->total) return;
     m->emitted_s = now;
     struct ff_progress p = *progress;

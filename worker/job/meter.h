@@ -22,7 +22,4 @@ void ff_meter_tick(struct ff_meter *m, const struct ff_progress *progress);
 /* The same for a task without chains. */
 void ff_meter_count(struct ff_meter *m, const char *stage, long done, long total);
 
-/* Seconds on a clock that only goes forward. */
-double ff_meter_now(void);
-
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "worker/job/meter.h"
 
 static const double STEP_S = 0.01;
@@ -26,13 +27,13 @@ static ff_err stopped(const struct ff_task_run *t, ff_ctx *ctx)
 /* Sleeps, as work would take its time. */
 static ff_err pass_time(const struct ff_task_run *t, ff_ctx *ctx)
 {
-    const double seconds = t->run.prepared->job->sleep_s, begun = ff_meter_now();
+    const double seconds = t->run.prepared->job->sleep_s, begun = ff_clock_s();
     const long total = (long)(seconds / STEP_S) + 1;
     struct ff_meter meter;
     ff_meter_init(&meter, &t->run.sink, t->task->name, 0);
-    for (long done = 0; ff_meter_now() - begun < seconds; done++) {
+    for (long done = 0; ff_clock_s() - begun < seconds; done++) {
         if (ff_run_stopped(&t->run)) return stopped(t, ctx);
-        const double left = seconds - (ff_meter_now() - begun);
+        const double left = seconds - (ff_clock_s() - begun);
         sleep_s(left < STEP_S ? left : STEP_S);
         if (done + 1 < total) ff_meter_count(&meter, "sleeping", done + 1, total);
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "worker/job/meter.h"
 #include "worker/job/posterior_chain.h"
 #include "worker/job/posterior_events.h"
@@ -212,7 +213,7 @@ static ff_err reduce(struct team *t, const struct ff_start *start, double begun,
 {
     emit_state(t, t->nchains, "running");
     const ff_err err =
-        ff_posterior_write(t->run, &start->fit, t->chains, t->nchains, t->round_draws, ff_meter_now() - begun, ctx);
+        ff_posterior_write(t->run, &start->fit, t->chains, t->nchains, t->round_draws, ff_clock_s() - begun, ctx);
     ff_run_tell_end(t->run, t->tasks[t->nchains].name, err, ctx);
     return err;
 }
@@ -243,7 +244,7 @@ ff_err ff_run_posterior(const struct ff_run *run, const struct ff_task *tasks, f
     t.chains = calloc((size_t)t.nchains, sizeof *t.chains);
     if (!t.chains) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for %d chains", t.nchains);
     pthread_mutex_init(&t.lock, NULL);
-    const ff_err err = sample(&t, ff_meter_now(), ctx);
+    const ff_err err = sample(&t, ff_clock_s(), ctx);
     for (int i = 0; i < t.nchains; i++) ff_pchain_done(&t.chains[i]);
     pthread_mutex_destroy(&t.lock);
     free(t.chains);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/fault.h"
 #include "worker/core/rng.h"
 #include "worker/job/meter.h"
@@ -133,7 +134,7 @@ static ff_err set_up(struct ff_pchain *c, int number, const struct ff_run *run, 
     const struct ff_job *job = job_of(c);
     c->warmup = job->sampler.warmup;
     c->max_draws = ff_pchain_most_draws(job);
-    c->checkpointed_s = ff_meter_now();
+    c->checkpointed_s = ff_clock_s();
     ff_err err = ff_pchain_place(c, run->ckpt_dir, ctx);
     if (!err) err = ff_posterior_init(&c->posterior, job, &run->prepared->shift, c->data, threads, ctx);
     if (err) return err;
@@ -276,7 +277,7 @@ static ff_err gather(struct ff_pchain *c, const struct ff_transition *t, const d
 
 static ff_err one_transition(struct ff_pchain *c, ff_ctx *ctx)
 {
-    const double begun = ff_meter_now();
+    const double begun = ff_clock_s();
     struct ff_transition t;
     struct ff_transformed point;
     ff_crash_point("transition");
@@ -292,7 +293,7 @@ static ff_err one_transition(struct ff_pchain *c, ff_ctx *ctx)
         if (err) return err;
         record = c->record + (c->ndraws - 1) * c->nrecord;
     }
-    c->seconds += ff_meter_now() - begun;
+    c->seconds += ff_clock_s() - begun;
     c->listener->transition(c->listener->self, c, &t, record, point.theta);
     return FF_OK;
 }
@@ -303,7 +304,7 @@ static bool checkpoint_is_due(struct ff_pchain *c)
     const int asked = c->run->stop ? *c->run->stop : 0;
     const bool news = asked != c->asked;
     c->asked = asked;
-    return news || ff_meter_now() - c->checkpointed_s > c->run->checkpoint_s;
+    return news || ff_clock_s() - c->checkpointed_s > c->run->checkpoint_s;
 }
 
 ff_err ff_pchain_advance(struct ff_pchain *c, long draws, ff_ctx *ctx)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/fault.h"
 #include "common/version.h"
 #include "worker/io/checkpoint.h"
@@ -67,7 +68,7 @@ ff_err ff_pchain_save(struct ff_pchain *c, ff_ctx *ctx)
     ff_err err = pack(c, &blob, ctx);
     if (!err) err = ff_checkpoint_write(c->dir, name, identity, blob.bytes, blob.size, ctx);
     if (err) ff_note(ctx, FF_HERE, "while writing a checkpoint of chain %d", c->number);
-    c->checkpointed_s = ff_meter_now();
+    c->checkpointed_s = ff_clock_s();
     json_decref(identity);
     ff_blob_done(&blob);
     if (err) return err;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "worker/job/meter.h"
 #include "worker/job/posterior.h"
 #include "worker/job/posterior_chain.h"
@@ -161,7 +162,7 @@ static double slowest(const struct ff_pchain *chains, int nchains)
 static ff_err reduce(const struct ff_task_run *t, const struct ff_start *start, struct ff_pchain *chains,
                      enum ff_task_end *end, long *draws, ff_ctx *ctx)
 {
-    const double begun = ff_meter_now();
+    const double begun = ff_clock_s();
     const struct ff_sampler *s = &t->run.prepared->job->sampler;
     ff_err err = FF_OK;
     for (int i = 0; !err && i < s->chains; i++) err = load_chain(t, start, i, &chains[i], ctx);
@@ -175,7 +176,7 @@ static ff_err reduce(const struct ff_task_run *t, const struct ff_start *start, 
         return FF_OK;
     }
     return ff_posterior_write(&t->run, &start->fit, chains, s->chains, held,
-                              slowest(chains, s->chains) + ff_meter_now() - begun, ctx);
+                              slowest(chains, s->chains) + ff_clock_s() - begun, ctx);
 }
 
 ff_err ff_run_reduce(const struct ff_task_run *t, enum ff_task_end *end, long *draws, ff_ctx *ctx)

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "worker/sim/state.h"
 #include "worker/sim/whiten.h"
 
@@ -17,10 +18,10 @@ static ff_err need(const ff_sim *s, bool data, ff_ctx *ctx)
 
 static void to_spectra(ff_sim *s, bool wiener, const void *latent, double *square)
 {
-    const double start = ff_sim_clock();
+    const double start = ff_clock_s();
     const struct ff_modes m = ff_sim_modes(s, wiener);
     s->ops->modes_forward(&m, latent, s->spectra, square);
-    s->times.modes += ff_sim_clock() - start;
+    s->times.modes += ff_clock_s() - start;
 }
 
 ff_err ff_sim_forward(ff_sim *s, const void *z, void *convergence, void *observable, ff_ctx *ctx)
@@ -31,10 +32,10 @@ ff_err ff_sim_forward(ff_sim *s, const void *z, void *convergence, void *observa
     const bool shear = observable && ff_sim_is_shear(s);
     to_spectra(s, false, z, NULL);
     ff_sim_maps_forward(s, shear);
-    const double start = ff_sim_clock();
+    const double start = ff_clock_s();
     if (convergence) s->ops->pixels_copy_out(g, 1, NULL, s->kappa, convergence);
     if (observable) s->ops->pixels_copy_out(g, g->ncomp, s->gain, shear ? s->shear : s->kappa, observable);
-    s->times.pixels += ff_sim_clock() - start;
+    s->times.pixels += ff_clock_s() - start;
     return FF_OK;
 }
 
@@ -76,7 +77,7 @@ static void pull_back(ff_sim *s, bool wiener, bool prior, const void *latent, vo
     const struct ff_grid *g = &s->grid;
     const bool tables = bars && (bars->cl || bars->shift || bars->gain);
     double response_bar[FF_MAX_BINS] = {0}, variance_bar[FF_MAX_BINS], shift_bar[FF_MAX_BINS], gain_bar[FF_MAX_BINS];
-    double mark = ff_sim_clock();
+    double mark = ff_clock_s();
     const struct ff_modes m = ff_sim_modes(s, wiener);
     const struct ff_modes_bar bar = {.prior = prior,
                                      .latent = latent_bar,
@@ -84,9 +85,9 @@ static void pull_back(ff_sim *s, bool wiener, bool prior, const void *latent, vo
                                      .white = tables && wiener ? s->white_bar : NULL,
                                      .response = response_bar};
     s->ops->modes_adjoint(&m, latent, s->spectra, &bar);
-    s->times.modes += ff_sim_clock() - mark;
+    s->times.modes += ff_clock_s() - mark;
     if (!tables) return;
-    mark = ff_sim_clock();
+    mark = ff_clock_s();
     classes_adjoint(s, wiener, response_bar);
     for (int b = 0; b < g->nbins; b++) { /* c = gain shift exp(RESPONSE var), or gain */
         const bool lognormal = s->cov.lognormal;
@@ -99,7 +100,7 @@ static void pull_back(ff_sim *s, bool wiener, bool prior, const void *latent, vo
     ff_covariance_adjoint(&s->cov, variance_bar, bars->cl, shift_bar);
     if (bars->shift) memcpy(bars->shift, shift_bar, (size_t)g->nbins * sizeof *shift_bar);
     if (bars->gain) memcpy(bars->gain, gain_bar, (size_t)g->nbins * sizeof *gain_bar);
-    s->times.classes += ff_sim_clock() - mark;
+    s->times.classes += ff_clock_s() - mark;
 }
 
 ff_err ff_sim_vjp(ff_sim *s, const void *z, const void *obs_bar, void *z_bar, const struct ff_sim_bars *bars,
@@ -123,13 +124,13 @@ static void likelihood_fused(ff_sim *s, bool back, struct ff_pixel_sums *sums)
 {
     const struct ff_grid *g = &s->grid;
     const struct ff_pixels p = ff_sim_pixels(s);
-    const double start = ff_sim_clock();
+    const double start = ff_clock_s();
     s->ops->fft_columns(s->fft, s->spectra, g->nbins, +1, g->threads);
-    const double middle = ff_sim_clock();
+    const double middle = ff_clock_s();
     s->ops->pixels_fused(&p, s->fft, s->spectra, sums);
-    const double end = ff_sim_clock();
+    const double end = ff_clock_s();
     if (back) s->ops->fft_columns(s->fft, s->spectra, g->nbins, -1, g->threads);
-    s->times.fft += middle - start + ff_sim_clock() - end;
+    s->times.fft += middle - start + ff_clock_s() - end;
     s->times.pixels += end - middle;
 }
 
@@ -138,9 +139,9 @@ static void likelihood_general(ff_sim *s, bool back, struct ff_pixel_sums *sums)
     const bool shear = ff_sim_is_shear(s);
     ff_sim_maps_forward(s, shear);
     const struct ff_pixels p = ff_sim_pixels(s);
-    const double start = ff_sim_clock();
+    const double start = ff_clock_s();
     s->ops->pixels_residual(&p, shear ? s->shear : s->kappa, shear ? s->shear_bar : s->bar, sums);
-    s->times.pixels += ff_sim_clock() - start;
+    s->times.pixels += ff_clock_s() - start;
     if (back) ff_sim_maps_adjoint(s, sums);
 }
 

@@ -2,12 +2,13 @@
 ** 5, 8). */
 #include <string.h>
 
+#include "common/clock.h"
 #include "worker/sim/state.h"
 
 /* Time since *mark to `to`, and a new mark. */
 static void lap(double *mark, double *to)
 {
-    const double now = ff_sim_clock();
+    const double now = ff_clock_s();
     *to += now - *mark;
     *mark = now;
 }
@@ -16,7 +17,7 @@ void ff_sim_maps_forward(struct ff_sim *s, bool with_shear)
 {
     const struct ff_grid *g = &s->grid;
     const double pixels = (double)g->n * g->n;
-    double mark = ff_sim_clock();
+    double mark = ff_clock_s();
     s->ops->fft_inverse(s->fft, s->spectra, s->field, g->nbins, g->threads);
     lap(&mark, &s->times.fft);
     struct ff_pixels p = ff_sim_pixels(s);
@@ -43,7 +44,7 @@ static void shear_adjoint(struct ff_sim *s)
     const bool reduced = s->config.observable == FF_REDUCED_SHEAR;
     double one[FF_MAX_BINS];
     for (int b = 0; b < FF_MAX_BINS; b++) one[b] = 1;
-    double mark = ff_sim_clock();
+    double mark = ff_clock_s();
     if (reduced) s->ops->shear_reduce_adjoint(g, s->kappa, s->shear, s->shear_bar, s->extra);
     lap(&mark, &s->times.pixels);
     s->ops->fft_forward(s->fft, s->shear_bar, s->shear_spectra, 2 * g->nbins, g->threads);
@@ -60,7 +61,7 @@ void ff_sim_maps_adjoint(struct ff_sim *s, struct ff_pixel_sums *sums)
     const struct ff_grid *g = &s->grid;
     struct ff_pixel_sums more;
     if (ff_sim_is_shear(s)) shear_adjoint(s);
-    double mark = ff_sim_clock();
+    double mark = ff_clock_s();
     const struct ff_pixels p = ff_sim_pixels(s);
     s->ops->pixels_convergence_adjoint(&p, s->kappa, s->bar, &more);
     for (int b = 0; b < g->nbins; b++) {

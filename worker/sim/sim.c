@@ -4,19 +4,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "worker/core/rng.h"
 #include "worker/sim/state.h"
 
 enum { MAX_SIDE = 16384 };
-
-double ff_sim_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool is_smooth(int n)
 {
@@ -226,7 +219,7 @@ struct ff_pixels ff_sim_pixels(const struct ff_sim *s)
 
 ff_err ff_sim_set_tables(ff_sim *s, const struct ff_sim_tables *tables, ff_ctx *ctx)
 {
-    const double start = ff_sim_clock();
+    const double start = ff_clock_s();
     s->have_tables = s->have_white = false;
     for (int b = 0; b < s->grid.nbins; b++) {
         if (!isfinite(tables->gain[b]))
@@ -238,7 +231,7 @@ ff_err ff_sim_set_tables(ff_sim *s, const struct ff_sim_tables *tables, ff_ctx *
     memcpy(s->variance, s->cov.variance, sizeof s->variance);
     s->ops->modes_expand(&s->grid, s->cov.b, s->cov.classes.pitch, s->cov.classes.index, s->signal);
     s->have_tables = true;
-    s->times.classes += ff_sim_clock() - start;
+    s->times.classes += ff_clock_s() - start;
     return FF_OK;
 }
 

@@ -82,7 +82,4 @@ void ff_sim_information(const struct ff_sim *s, long at, ff_lanes *w);
 void ff_sim_maps_forward(struct ff_sim *s, bool with_shear);
 void ff_sim_maps_adjoint(struct ff_sim *s, struct ff_pixel_sums *sums);
 
-/* Seconds on a clock that only runs forward. */
-double ff_sim_clock(void);
-
 #endif

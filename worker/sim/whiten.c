@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "worker/sim/state.h"
 #include "worker/sim/whiten.h"
 
@@ -19,7 +20,7 @@ void ff_sim_information(const struct ff_sim *s, long at, ff_lanes *w)
 void ff_sim_prepare_white(struct ff_sim *s)
 {
     if (s->have_white) return;
-    const double start = ff_sim_clock();
+    const double start = ff_clock_s();
     const struct ff_grid *g = &s->grid;
     struct ff_covariance *c = &s->cov;
     for (int b = 0; b < g->nbins; b++)
@@ -39,7 +40,7 @@ void ff_sim_prepare_white(struct ff_sim *s)
     for (long k = 0; k < c->classes.pitch / FF_BLOCK; k++) s->logdet += c->block_sums[k * FF_BLOCK_SUMS];
     s->ops->modes_expand(g, s->s, c->classes.pitch, c->classes.index, s->white);
     s->have_white = true;
-    s->times.classes += ff_sim_clock() - start;
+    s->times.classes += ff_clock_s() - start;
 }
 
 static ff_err change(ff_sim *s, const void *from, void *to, bool whiten, ff_ctx *ctx)

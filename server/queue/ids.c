@@ -1,29 +1,12 @@
-/* server/queue/clock.c - the time of day and public ids. */
+/* server/queue/ids.c - public ids. */
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/queue/inner.h"
 
 enum { ID_LENGTH = 26, ID_ALPHABET = 36 };
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-
-int64_t ff_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-void ff_time_text(int64_t ms, char out[FF_TIME_SIZE])
-{
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    size_t n = strftime(out, FF_TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(out + n, FF_TIME_SIZE - n, ".%03dZ", (int)(ms % 1000));
-}
 
 /* Every character equally likely: bytes beyond the last multiple of the alphabet's size are thrown away. */
 void ff_id_make(const char *prefix, char out[FF_ID_SIZE])
