@@ -1,13 +1,12 @@
 /* common/job.c - see job.h: a job from its text. The parts are read in job_*.c, in the order of the contract. */
 #include "common/job.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/job_parts.h"
+#include "common/text_file.h"
 
 static const struct ff_choice kinds[] = {{"simulate", FF_SIMULATE, false},
                                          {"draws", FF_DRAWS, false},
@@ -123,41 +122,12 @@ int ff_job_datasets(const struct ff_job *job, const char *ids[FF_MAX_DATASETS])
     return n;
 }
 
-static ff_err fail_file(const char *path, int why, ff_ctx *ctx)
-{
-    ff_err code = why == ENOENT || why == ENOTDIR ? FF_ENOFILE : why == EISDIR ? FF_EBADFILE : FF_EIO;
-    return ff_fail(ctx, code, FF_HERE, "%s: %s", path, strerror(why));
-}
-
-/* The whole file, at most FF_JOB_MAX_BYTES and one byte, so that a longer one is known to be longer. */
-static ff_err read_all(char **text, size_t *size, const char *path, ff_ctx *ctx)
-{
-    *text = NULL;
-    FILE *file = fopen(path, "rb");
-    if (!file) return fail_file(path, errno, ctx);
-    ff_err err = FF_OK;
-    char *buffer = malloc(FF_JOB_MAX_BYTES + 1);
-    if (buffer) {
-        *size = fread(buffer, 1, FF_JOB_MAX_BYTES + 1, file);
-        if (ferror(file)) err = fail_file(path, errno, ctx);
-    } else {
-        err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory to read %s", path);
-    }
-    fclose(file);
-    if (err) {
-        free(buffer);
-        buffer = NULL;
-    }
-    *text = buffer;
-    return err;
-}
-
 ff_err ff_job_read(struct ff_job **out, const char *path, ff_ctx *ctx)
 {
     char *text;
     size_t size = 0;
     *out = NULL;
-    ff_err err = read_all(&text, &size, path, ctx);
+    ff_err err = ff_text_file_read(&text, &size, path, FF_JOB_MAX_BYTES, ctx);
     if (err) return err;
     const char *slash = strrchr(path, '/');
     char *folder = !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));

@@ -2,12 +2,12 @@
 #include "server/main/config.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "common/read.h"
+#include "common/text_file.h"
 
 enum { MAX_CONFIG_BYTES = 1 << 20 };
 
@@ -94,23 +94,21 @@ static ff_err check(const struct ff_server_config *c, ff_ctx *ctx)
 
 static ff_err read_file(const char *path, json_t **out, ff_ctx *ctx)
 {
-    FILE *file = fopen(path, "rb");
-    if (!file) return ff_fail(ctx, FF_ENOFILE, FF_HERE, "the config file %s cannot be read", path);
-    ff_err err = FF_OK;
-    char *text = malloc(MAX_CONFIG_BYTES + 1);
-    const size_t size = text ? fread(text, 1, MAX_CONFIG_BYTES + 1, file) : 0;
-    if (!text)
-        err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a config file");
-    else if (size > MAX_CONFIG_BYTES)
+    char *text;
+    size_t size = 0;
+    *out = NULL;
+    ff_err err = ff_text_file_read(&text, &size, path, MAX_CONFIG_BYTES, ctx);
+    if (err) return err;
+    if (size > MAX_CONFIG_BYTES)
         err = ff_fail(ctx, FF_ETOOLARGE, FF_HERE, "the config file %s is larger than %d bytes", path, MAX_CONFIG_BYTES);
     else
         err = ff_json_parse(out, text, size, ctx);
+    free(text);
     if (!err && !json_is_object(*out)) {
         json_decref(*out);
+        *out = NULL;
         err = ff_fail(ctx, FF_EBADJSON, FF_HERE, "the config file %s is not a JSON object", path);
     }
-    free(text);
-    fclose(file);
     return err;
 }
 

@@ -91,14 +91,6 @@ static void remove_tree(int at, const char *name, int depth)
     unlinkat(at, name, AT_REMOVEDIR);
 }
 
-void ff_work_remove(const char *base, const char *job)
-{
-    char path[FF_GANG_PATH];
-    if (!ff_id_good("job_", job)) return;
-    const int n = snprintf(path, sizeof path, "%s/work/%s", base, job);
-    if (n > 0 && n < (int)sizeof path) remove_tree(AT_FDCWD, path, 0);
-}
-
 void ff_scratch_remove(const char *base)
 {
     remove_tree(AT_FDCWD, base, 0);

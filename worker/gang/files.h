@@ -25,8 +25,7 @@ FF_MUST_USE ff_err ff_attempt_path(char *out, const char *base, const char *job,
 /* The same, and the folder is made, with those above it (base exists). */
 FF_MUST_USE ff_err ff_attempt_make(char *out, const char *base, const char *job, const char *task, int attempt,
                                    ff_ctx *ctx);
-/* Everything of a job below base, when it is no longer needed; a scratch folder as a whole. Never follows links. */
-void ff_work_remove(const char *base, const char *job);
+/* A scratch folder as a whole. Never follows links. */
 void ff_scratch_remove(const char *base);
 
 /* A file as it was last seen. */

@@ -16,10 +16,10 @@
 #include "worker/job/prior.h"
 
 enum { PREDICTIVE_EVERY = 4 };
-/* Trajectories of HMC. What is standard normal is independent after a quarter period, pi/2. Parameters are not: given the
-** field they are about half as wide as without, because the curvature of the density in the field depends on them, so they
-** go further in longer trajectories and with a momentum that outlives them. Measured (docs/numerics.md): 2 U(0.5, 1.5) and a
-** momentum always new cost 1.4 times as many gradients an effective sample. */
+/* Trajectories of HMC (docs/numerics.md). What is standard normal is independent after a quarter period, pi/2. Parameters are not:
+** they are narrower given the field than without it, because the curvature of the density in the field depends on them, so
+** they go further in longer trajectories and with a momentum that outlives them. `make bench BENCH=--full` says what it
+** gives. */
 static const double ROTATION_LENGTH = 1.8, ROTATION_JITTER = 0.2, PERSISTENCE = 0.6;
 /* Streams of predictive noise: chain * this + draw. */
 static const uint32_t PREDICTIVE_STREAMS = 1u << 22;

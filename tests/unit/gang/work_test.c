@@ -112,8 +112,7 @@ static void a_look_finds_what_changed_and_leaves_the_unfinished(void **state)
     assert_int_equal(ff_look(&look, folder, &ctx), FF_OK);
     assert_null(seen_of(&look, "new"));
     ff_look_done(&look);
-    ff_work_remove(base, "../..");
-    ff_work_remove(base, JOB);
+    ff_scratch_remove(base);
     assert_int_not_equal(access(folder, F_OK), 0);
     assert_int_equal(access("/etc/passwd", F_OK), 0);
     assert_int_equal(ff_look(&look, folder, &ctx), FF_EIO);

@@ -93,7 +93,12 @@ static void the_command_line_wins_over_the_file(void **unused)
     assert_string_equal(c.data, "of-file");
     assert_int_equal(c.workers, 5);
     assert_int_equal(c.lease_ms, 9000);
-    assert_int_equal(truncate(path, 5), 0);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("[1]", file);
+    fclose(file);
+    assert_int_equal(read_config(&c, path, "{}", &ctx), FF_EBADJSON); /* no object */
+    assert_int_equal(truncate(path, 2), 0);
     assert_int_equal(read_config(&c, path, "{}", &ctx), FF_EBADJSON);
     unlink(path);
     assert_int_equal(read_config(&c, path, "{}", &ctx), FF_ENOFILE);
