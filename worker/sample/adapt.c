@@ -28,12 +28,16 @@ void ff_trials_add(struct ff_trials *t, long count, double step_size, double acc
     t->acceptance[count % FF_TRIALS] = acceptance;
 }
 
-/* Mean acceptance expected of n trials, minus what they got. */
-static double surplus(const struct ff_trials *t, long n, double c)
+/* Acceptance expected of the latest n of `count` trials, minus what they got, the latest weighing most. */
+static double surplus(const struct ff_trials *t, long count, long n, double c)
 {
-    double sum = 0;
-    for (long i = 0; i < n; i++) sum += erfc(c * t->step_size[i] * t->step_size[i]) - t->acceptance[i];
-    return sum / (double)n;
+    const double fade = exp(-1.0 / FF_TRIALS_FADE);
+    double sum = 0, weight = 1;
+    for (long age = 0; age < n; age++, weight *= fade) {
+        const long i = (count - 1 - age) % FF_TRIALS;
+        sum += weight * (erfc(c * t->step_size[i] * t->step_size[i]) - t->acceptance[i]);
+    }
+    return sum;
 }
 
 double ff_trials_step(const struct ff_trials *t, long count, double target)
@@ -49,7 +53,7 @@ double ff_trials_step(const struct ff_trials *t, long count, double target)
     for (int i = 0; i < 60; i++) *(erfc((none + all) / 2) > target ? &none : &all) = (none + all) / 2;
     const double wanted = none;
     double low = wanted / (most * most), high = wanted / (least * least); /* c that give the bounds of the answer */
-    for (int i = 0; i < 60; i++) *(surplus(t, n, (low + high) / 2) > 0 ? &low : &high) = (low + high) / 2;
+    for (int i = 0; i < 60; i++) *(surplus(t, count, n, (low + high) / 2) > 0 ? &low : &high) = (low + high) / 2;
     return sqrt(wanted / low);
 }
 

@@ -22,14 +22,15 @@ void ff_dual_start(struct ff_dual *d, double eps, double ambition, long known);
 /* One acceptance rate; the step size never passes `most`. */
 void ff_dual_update(struct ff_dual *d, double acceptance, double target, double most);
 
-/* The latest trials of a step size, each with the acceptance rate that it got. */
-enum { FF_TRIALS = 64 };
+/* The latest trials of a step size, each with the acceptance rate that it got. A trial weighs less by a factor e for every
+** FF_TRIALS_FADE after it: what was accepted on the way to the posterior, or in an earlier metric, may not be there. */
+enum { FF_TRIALS = 64, FF_TRIALS_FADE = 12 };
 struct ff_trials {
     double step_size[FF_TRIALS], acceptance[FF_TRIALS];
 };
 /* The count-th trial (from 0) of a warm-up takes the place of the oldest. */
 void ff_trials_add(struct ff_trials *t, long count, double step_size, double acceptance);
-/* The step size at which all trials together would have been accepted at the rate `target`: acceptance = erfc(c eps^2),
+/* The step size at which the trials together would have been accepted at the rate `target`: acceptance = erfc(c eps^2),
 ** since the energy error of a symmetric scheme of second order has mean mu ~ eps^4 and variance 2 mu, and is accepted
 ** at erfc(sqrt(mu)/2) (Gupta, Irback, Karsch, Petersson 1990, Phys. Lett. B 242, 437; Beskos et al. 2013,
 ** arXiv:1001.4460, proposition 3.4). Of many noisy trials it makes more than dual averaging does, whose mean forgets.

@@ -219,15 +219,15 @@ void ff_chain_free(ff_chain *c)
 }
 
 /* What warm-up iteration c->iteration teaches. A new metric changes the step size little: its search starts anew from
-** the mean so far, which counts as a few updates; where a factor was given it changes so little that all trials but those
-** of the first quarter speak for the last step size. */
-static void learn(struct ff_chain *c, double acceptance)
+** the mean so far, which counts as a few updates. Where a factor was given it changes so little that earlier trials count
+** too for the last step size, though less and less (adapt.h); not those of the first quarter. */
+static void learn(struct ff_chain *c, double step, double acceptance)
 {
     const long warmup = c->config.warmup, known_updates = 5;
     long first, last;
     ff_windows(warmup, &first, &last);
     ff_dual_update(&c->adapt.dual, acceptance, c->config.target_accept, ff_kernel_max_step(c));
-    if (c->iteration >= warmup / 4) ff_trials_add(c->adapt.trials, c->adapt.ntrials++, c->eps, acceptance);
+    if (c->iteration >= warmup / 4) ff_trials_add(c->adapt.trials, c->adapt.ntrials++, step, acceptance);
     c->eps = exp(c->adapt.dual.log_eps);
     if (c->config.adapt_metric && c->iteration >= first && c->iteration < last) {
         ff_adapt_add(&c->adapt, c->q);
@@ -246,7 +246,7 @@ ff_err ff_chain_step(ff_chain *c, struct ff_transition *out, ff_ctx *ctx)
 {
     const long gradients = c->mover.gradients;
     *out = (struct ff_transition){
-        .iteration = c->iteration, .warmup = c->iteration < c->config.warmup, .step_size = c->eps};
+        .iteration = c->iteration, .warmup = c->iteration < c->config.warmup, .step_size = c->eps, .step = c->eps};
     ff_err err = c->config.algorithm == FF_HMC ? ff_hmc_transition(c, out, ctx) : ff_nuts_transition(c, out, ctx);
     if (err) {
         c->mover.gradients = gradients;
@@ -259,7 +259,7 @@ ff_err ff_chain_step(ff_chain *c, struct ff_transition *out, ff_ctx *ctx)
     out->lp = c->draw.lp;
     out->q = c->q;
     out->z = c->draw.x.z;
-    if (out->warmup) learn(c, out->acceptance_rate);
+    if (out->warmup) learn(c, out->step, out->acceptance_rate);
     c->iteration++;
     return FF_OK;
 }

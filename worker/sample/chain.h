@@ -48,10 +48,11 @@ struct ff_transition {
     bool warmup, diverging, reached_max_depth;
     double lp;              /* log density of the target at the new state */
     double acceptance_rate; /* mean over the trajectory (NUTS) or of the end (HMC) */
-    double step_size;
-    int tree_depth; /* NUTS; 0 for HMC */
-    long n_steps;   /* integrator steps */
-    long gradients; /* target evaluations of this transition */
+    double step_size;       /* the longest step allowed */
+    double step;            /* the steps taken: HMC fits a whole number of them into its length */
+    int tree_depth;         /* NUTS; 0 for HMC */
+    long n_steps;           /* integrator steps */
+    long gradients;         /* target evaluations of this transition */
     double energy, energy_error, max_energy_error;
     const double *q; /* (nparam) new state, owned by the chain, valid until the next call */
     const float *z;  /* (nlatent) */

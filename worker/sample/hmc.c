@@ -57,6 +57,7 @@ ff_err ff_hmc_transition(struct ff_chain *c, struct ff_transition *out, ff_ctx *
     out->reached_max_depth = wanted > most && !out->warmup;
     out->n_steps = (long)fmin(wanted, most);
     const double eps = wanted > most ? c->eps : time / wanted;
+    out->step = eps;
     bool inside = false;
     ff_err err = ff_mover_run(&c->mover, work, eps, out->n_steps, &inside, ctx);
     if (err) return err;
