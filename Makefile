@@ -153,7 +153,7 @@ ASAN_FLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-o
 asan:
 	@$(SUBMAKE) BUILD=$(BUILD)/asan OPT="-O1 -g" SAN="$(ASAN_FLAGS)" unit-asan
 unit-asan: all unit-bins
-	@$(RUN) --sanitized --quick --py $(PYTHON) --py-files test_ffctl.py test_jobs.py --programs $(UNIT_BINS)
+	@$(RUN) --sanitized --quick --py $(PYTHON) --py-files test_ffctl.py test_jobs.py test_members.py --programs $(UNIT_BINS)
 
 # Fuzzing: tests/fuzz/NAME_fuzz.c (libFuzzer), linked with the rooms that fuzz_room_NAME may use (common unless said here),
 # all compiled again by clang with sanitizers, apart. `make fuzz FUZZ_SECONDS=60 FUZZ="job wire"`: a minute each of these.

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void write_hex(const unsigned char digest[crypto_hash_sha256_BYTES], char out[FF_HASH_SIZE])
@@ -18,6 +19,32 @@ void ff_hash_bytes(const void *bytes, size_t size, char out[FF_HASH_SIZE])
     unsigned char digest[crypto_hash_sha256_BYTES];
     crypto_hash_sha256(digest, bytes, size);
     write_hex(digest, out);
+}
+
+struct ff_hash {
+    crypto_hash_sha256_state state;
+};
+
+ff_hash *ff_hash_begin(void)
+{
+    ff_hash *h = malloc(sizeof *h);
+    if (h) crypto_hash_sha256_init(&h->state);
+    return h;
+}
+
+void ff_hash_add(ff_hash *h, const void *bytes, size_t size)
+{
+    crypto_hash_sha256_update(&h->state, bytes, size);
+}
+
+void ff_hash_end(ff_hash *h, char *out)
+{
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    if (h && out) {
+        crypto_hash_sha256_final(&h->state, digest);
+        write_hex(digest, out);
+    }
+    free(h);
 }
 
 ff_err ff_hash_file(const char *path, char out[FF_HASH_SIZE], ff_ctx *ctx)

@@ -4,6 +4,7 @@
 ** double or an int64 and nesting beyond 2048 are errors of jansson's own. */
 #include "common/job.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* A few bytes of text can make a hundred of memory ("[],[],.."): no job has so many values. */
@@ -16,18 +17,15 @@ size_t ff_json_count(const char *text, size_t size)
     return n;
 }
 
-/* Without memory jansson fails without words, or with those for a fault of the text. So a text is at fault only when a second
-** look says the same. */
+/* Without memory jansson fails without words, or with those for a fault of the text. It gives up at the first allocation that
+** fails, so the C library's word for that stands when it returns. */
 static ff_err load(json_t **out, const char *text, size_t size, ff_ctx *ctx)
 {
-    json_error_t first, error = {0};
-    for (int look = 0; look < 2; look++) {
-        first = error;
-        *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-        if (*out) return FF_OK;
-    }
-    if (!error.text[0] || json_error_code(&error) == json_error_out_of_memory || error.position != first.position ||
-        strcmp(error.text, first.text) != 0)
+    json_error_t error = {0};
+    errno = 0;
+    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (*out) return FF_OK;
+    if (errno == ENOMEM || !error.text[0] || json_error_code(&error) == json_error_out_of_memory)
         return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a JSON text of %zu bytes", size);
     return ff_fail(ctx, FF_EBADJSON, FF_HERE, "line %d, column %d: %s", error.line, error.column, error.text);
 }

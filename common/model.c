@@ -36,6 +36,18 @@ void ff_par_latex(int nbins, int par, char *out)
     }
 }
 
+void ff_par_text(int nbins, const double *theta, char out[FF_PAR_TEXT_SIZE])
+{
+    char name[FF_NAME_SIZE];
+    size_t n = 0;
+    out[0] = '\0';
+    for (int par = 0; par < ff_par_count(nbins) && n < FF_PAR_TEXT_SIZE; par++) {
+        if (par >= FF_NGLOBAL && theta[par] == 0) continue;
+        ff_par_name(nbins, par, name);
+        n += (size_t)snprintf(out + n, FF_PAR_TEXT_SIZE - n, "%s%s %.6g", n ? ", " : "", name, theta[par]);
+    }
+}
+
 int ff_par_find(int nbins, const char *name)
 {
     char here[FF_NAME_SIZE];

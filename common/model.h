@@ -43,6 +43,9 @@ static inline int ff_pair_count(int nbins)
 /* Name ("omega_c", "m_1", ..) and LaTeX of parameter `par`; `out` has FF_NAME_SIZE bytes (LaTeX: 2*FF_NAME_SIZE). */
 void ff_par_name(int nbins, int par, char *out);
 void ff_par_latex(int nbins, int par, char *out);
+/* A vector in words, "omega_c 0.26, omega_b 0.044, .."; of m and dz only what is not 0, as they are unless a job says otherwise. */
+enum { FF_PAR_TEXT_SIZE = 480 };
+void ff_par_text(int nbins, const double *theta, char out[FF_PAR_TEXT_SIZE]);
 /* Place of a name, or -1. */
 int ff_par_find(int nbins, const char *name);
 /* Default value and the edges of what the model can mean (open: +-INFINITY). */

@@ -10,7 +10,7 @@
 #include "files/convert_kinds.h"
 #include "files/dataset.h"
 #include "files/npy.h"
-#include "files/publish.h"
+#include "common/publish.h"
 #include "files/text.h"
 
 enum { MAX_TABLE = 1 << 24 };

@@ -11,7 +11,7 @@
 
 #include "files/guard.h"
 #include "files/h5_internal.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 /* A file may unpack to this much and to so many times its own size more (deflate reaches 1000 on zeros); the library
 ** works in some memory beyond. */

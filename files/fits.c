@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "files/publish.h"
+#include "common/publish.h"
 
 struct geometry {
     int npix;
@@ -98,8 +98,8 @@ ff_err ff_fits_write_map(const char *path, const char *name, const float *map, i
     if (!part) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory to write %s", path);
     const struct geometry g = {npix, size_deg, ra_deg, dec_deg};
     ff_err err = write_part(part, name, map, ncomp, &g, history, ctx);
-    if (err) ff_part_drop(part);
     if (!err) err = ff_publish(part, path, ctx);
+    if (err) ff_part_drop(part);
     free(part);
     return err;
 }

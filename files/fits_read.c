@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "files/guard.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 /* cfitsio allocates by what a header declares, so the limits go by the file: numbers of one byte grow eightfold, a
 ** compressed image by what rice or gzip can do on a catalogue. */
@@ -23,8 +23,9 @@ static ff_err fits_fail(ff_ctx *ctx, const char *path, const char *field, int st
 {
     char text[FLEN_STATUS];
     fits_get_errstatus(status, text);
-    return ff_fail(ctx, FF_EBADFILE, FF_HERE, "%s: %s cannot be read as FITS: %s (cfitsio status %d)", path, field,
-                   text, status);
+    const ff_err code = status == MEMORY_ALLOCATION ? FF_ENOMEM : FF_EBADFILE;
+    return ff_fail(ctx, code, FF_HERE, "%s: %s cannot be read as FITS: %s (cfitsio status %d)", path, field, text,
+                   status);
 }
 
 /* Moves to the first image that has axes: a compressed image or an extension may follow an empty primary one. */

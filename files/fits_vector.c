@@ -5,7 +5,7 @@
 #include <fitsio.h>
 #include <stdlib.h>
 
-#include "files/publish.h"
+#include "common/publish.h"
 
 static ff_err write_part(const char *part, const double *data, long n, ff_ctx *ctx)
 {
@@ -33,8 +33,8 @@ ff_err ff_fits_write_vector(const char *path, const double *data, long n, ff_ctx
     char *part = ff_part_name(path);
     if (!part) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory to write %s", path);
     ff_err err = write_part(part, data, n, ctx);
-    if (err) ff_part_drop(part);
     if (!err) err = ff_publish(part, path, ctx);
+    if (err) ff_part_drop(part);
     free(part);
     return err;
 }

@@ -4,7 +4,7 @@
 ** library keeps usable, and the reader. What a reader's library keeps in memory must not be half changed by another
 ** thread at that moment: a program with threads uses HDF5 in such children only, so each child finds the library as
 ** the loader left it. */
-#define _GNU_SOURCE /* pipe2, close_range, NSIG */
+#define _GNU_SOURCE /* pipe2, close_range, NSIG, wait4 */
 #include "files/guard.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 enum { MAGIC = 0x46464744, EXIT_SENT = 0, EXIT_NOT_SENT = 3 };
 enum { PATIENCE = 5 }; /* seconds of waiting per second of CPU allowed: a busy machine is no fault of the file */
@@ -146,11 +146,23 @@ static _Noreturn void child(int fd, ff_guard_read reader, void *arg, size_t max_
     _exit(failed ? EXIT_NOT_SENT : EXIT_SENT);
 }
 
-static ff_err died(const char *path, int status, size_t max_bytes, int max_seconds, ff_ctx *ctx)
+static double cpu_seconds(const struct rusage *used)
 {
-    if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL)) {
-        return ff_fail(ctx, FF_EBADFILE, FF_HERE, "%s: reading it needed more than %d s or more than %zu MB", path,
-                       max_seconds, max_bytes >> 20);
+    return (double)(used->ru_utime.tv_sec + used->ru_stime.tv_sec) +
+           1e-6 * (double)(used->ru_utime.tv_usec + used->ru_stime.tv_usec);
+}
+
+/* Only the limit on CPU time and a machine without memory send these signals. */
+static ff_err died(const char *path, int status, const struct rusage *used, size_t max_bytes, int max_seconds,
+                   ff_ctx *ctx)
+{
+    const int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    if (number == SIGXCPU || (number == SIGKILL && cpu_seconds(used) > max_seconds - 0.1))
+        return ff_fail(ctx, FF_EBADFILE, FF_HERE, "%s: reading it needed more than %d s", path, max_seconds);
+    if (number == SIGKILL) {
+        return ff_fail(ctx, FF_ENOMEM, FF_HERE,
+                       "%s: the machine has no memory to read it, and killed the reader, which may take %zu MB", path,
+                       max_bytes >> 20);
     }
     if (WIFSIGNALED(status)) {
         return ff_fail(ctx, FF_EBADFILE, FF_HERE, "%s: the file is damaged: its reader crashed (%s)", path,
@@ -176,6 +188,16 @@ static ff_err take(int fd, const char *path, const struct header *header, size_t
     }
     *complete = receive(fd, *bytes, header->size, deadline) == header->size;
     return FF_OK;
+}
+
+/* What the child said went wrong. Where memory was short, it was short because of us. */
+static ff_err refused(struct header *header, size_t max_bytes, ff_ctx *ctx)
+{
+    const bool known = header->code > 0 && header->code < FF_NCODES;
+    header->message[sizeof header->message - 1] = '\0';
+    if (header->code != FF_ENOMEM)
+        return ff_fail(ctx, known ? header->code : FF_EBADFILE, FF_HERE, "%s", header->message);
+    return ff_fail(ctx, FF_ENOMEM, FF_HERE, "%.700s; its reader may take %zu MB", header->message, max_bytes >> 20);
 }
 
 ff_err ff_guard(const char *path, ff_guard_read read, void *arg, size_t max_bytes, int max_seconds, void **bytes,
@@ -206,16 +228,13 @@ ff_err ff_guard(const char *path, ff_guard_read read, void *arg, size_t max_byte
     const bool late = ff_clock_s() >= deadline; /* it waits for a dead file system, say */
     if (complete || late) kill(pid, SIGKILL);
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    struct rusage used = {0};
+    while (wait4(pid, &status, 0, &used) < 0 && errno == EINTR) continue;
     if (!err && !complete && late) {
         err = ff_fail(ctx, FF_EBADFILE, FF_HERE, "%s: it was not read within %d s", path, PATIENCE * max_seconds);
     }
-    if (!err && !complete) err = died(path, status, max_bytes, max_seconds, ctx);
-    if (!err && header.code) {
-        header.message[sizeof header.message - 1] = '\0';
-        const bool known = header.code > 0 && header.code < FF_NCODES;
-        err = ff_fail(ctx, known ? header.code : FF_EBADFILE, FF_HERE, "%s", header.message);
-    }
+    if (!err && !complete) err = died(path, status, &used, max_bytes, max_seconds, ctx);
+    if (!err && header.code) err = refused(&header, max_bytes, ctx);
     if (err) {
         free(*bytes);
         *bytes = NULL;

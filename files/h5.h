@@ -13,7 +13,7 @@
 #include "common/err.h"
 
 enum ff_type { FF_F32_T, FF_F64_T, FF_I64_T, FF_U8_T, FF_BOOL_T }; /* FF_BOOL_T: memory is int8_t */
-enum { FF_MAX_RANK = 6 };
+enum { FF_MAX_RANK = 6, FF_H5_SOURCE = 320 };
 
 typedef struct ff_h5 ff_h5; /* a file being written */
 
@@ -21,6 +21,9 @@ typedef struct ff_h5 ff_h5; /* a file being written */
 FF_MUST_USE ff_err ff_h5_create(ff_h5 **out, const char *path, ff_ctx *ctx);
 FF_MUST_USE ff_err ff_h5_close(ff_h5 *f, ff_ctx *ctx); /* frees f in any case */
 void ff_h5_abandon(ff_h5 *f);                          /* removes the unfinished file; NULL is fine */
+/* The end that `err` asks for: FF_OK closes, else the file is abandoned. Returns err or what closing returns. Where the disk
+** failed (FF_EIO, here or in closing) what it has of the file stays as NAME.part, to be looked at. */
+FF_MUST_USE ff_err ff_h5_end(ff_h5 *f, ff_err err, ff_ctx *ctx);
 
 /* Groups directly under "/" by name ("posterior"); "/" itself is "". Exists already: no error. */
 FF_MUST_USE ff_err ff_h5_group(ff_h5 *f, const char *group, ff_ctx *ctx);
@@ -43,6 +46,17 @@ FF_MUST_USE ff_err ff_h5_reserve(ff_h5 *f, const char *group, const char *name, 
                                  ff_ctx *ctx);
 FF_MUST_USE ff_err ff_h5_put_rows(ff_h5 *f, const char *group, const char *name, enum ff_type type, long first,
                                   long count, const void *data, ff_ctx *ctx);
+
+/* A file that begins as a copy of `base`, which one of ours wrote; what is put goes into it besides (h5_virtual.c). */
+FF_MUST_USE ff_err ff_h5_create_from(ff_h5 **out, const char *path, const char *base, ff_ctx *ctx);
+/* A variable whose rows stand in other files, one source after the other, each in a dataset of the same group and name.
+** Dimensions may be those of the base. h5py and h5dump show it as one array; readers of ours do not follow it. */
+struct ff_h5_source {
+    char file[FF_H5_SOURCE]; /* its path from the folder of this file */
+    long count;              /* rows */
+};
+FF_MUST_USE ff_err ff_h5_put_virtual(ff_h5 *f, const char *group, const char *name, enum ff_type type, const char *dims,
+                                     const struct ff_h5_source *sources, long nsources, ff_ctx *ctx);
 
 /* Attributes of a group ("" = root), of a variable ("posterior/sigma8"). */
 FF_MUST_USE ff_err ff_h5_attr_text(ff_h5 *f, const char *object, const char *name, const char *value, ff_ctx *ctx);

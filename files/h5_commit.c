@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "files/publish.h"
+#include "common/publish.h"
 
 void ff_h5_free(ff_h5 *f)
 {
@@ -52,12 +52,17 @@ static ff_err take_room(const ff_h5 *f, ff_ctx *ctx)
     return FF_OK;
 }
 
-void ff_h5_abandon(ff_h5 *f)
+static void abandon(ff_h5 *f, ff_err why)
 {
     if (!f) return;
     if (f->file >= 0) close_into_nothing(f->file);
-    ff_part_drop(f->part);
+    if (why != FF_EIO) ff_part_drop(f->part);
     ff_h5_free(f);
+}
+
+void ff_h5_abandon(ff_h5 *f)
+{
+    abandon(f, FF_OK);
 }
 
 static ff_err check_item(const ff_h5 *f, hid_t file, const struct ff_h5_item *item, ff_ctx *ctx)
@@ -92,14 +97,14 @@ ff_err ff_h5_close(ff_h5 *f, ff_ctx *ctx)
 {
     ff_err err = take_room(f, ctx);
     if (err) {
-        ff_h5_abandon(f);
+        abandon(f, err);
         return err;
     }
     if (H5Fclose(f->file) < 0) err = ff_h5_fail(ctx, FF_EIO, FF_HERE, "cannot close %s", f->part);
     f->file = H5I_INVALID_HID;
     if (!err) err = check_written(f, ctx);
     if (!err) err = ff_publish(f->part, f->path, ctx);
-    if (err) ff_part_drop(f->part);
+    if (err && err != FF_EIO) ff_part_drop(f->part);
     ff_h5_free(f);
     return err;
 }
@@ -107,6 +112,6 @@ ff_err ff_h5_close(ff_h5 *f, ff_ctx *ctx)
 ff_err ff_h5_end(ff_h5 *f, ff_err err, ff_ctx *ctx)
 {
     if (!err) return ff_h5_close(f, ctx);
-    ff_h5_abandon(f);
+    abandon(f, err);
     return err;
 }

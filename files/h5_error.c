@@ -3,18 +3,19 @@
 
 #include <ctype.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/publish.h"
+#include "common/publish.h"
 
-void ff_h5_quiet(void)
+bool ff_h5_quiet(void)
 {
     /* Every file is closed by its owner; what HDF5 would do at exit is to try again where closing has failed, and
     ** crash. Works only as the very first call of a process; refused later, which is fine. */
     H5dont_atexit();
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    return H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0;
 }
 
 /* The message of a failed system call is a paragraph (time, descriptor, addresses): keep its strerror text. */
@@ -34,7 +35,8 @@ static void keep_essential(char *text)
 }
 
 struct innermost {
-    int number; /* errno in the message, 0: none */
+    int number;     /* errno in the message, 0: none */
+    bool no_memory; /* of this process; what a file is given room in has errors of its own */
     char text[256];
 };
 
@@ -44,6 +46,7 @@ static herr_t take_first(unsigned depth, const H5E_error2_t *entry, void *self)
     if (depth > 0 || !entry->desc) return 0;
     const char *number = strstr(entry->desc, "errno = ");
     if (number) in->number = atoi(number + strlen("errno = "));
+    in->no_memory = entry->maj_num == H5E_RESOURCE && entry->min_num == H5E_NOSPACE;
     char text[1024];
     snprintf(text, sizeof text, "%s", entry->desc);
     keep_essential(text);
@@ -62,6 +65,7 @@ ff_err ff_h5_fail(ff_ctx *ctx, ff_err code, const char *file, int line, const ch
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
     if (code == FF_EIO && in.number && ff_errno_code(in.number) == FF_EDISKFULL) code = FF_EDISKFULL;
+    if (in.no_memory) code = FF_ENOMEM;
     if (!in.text[0]) return ff_fail(ctx, code, file, line, "%s", what);
     return ff_fail(ctx, code, file, line, "%s: %s", what, in.text);
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/publish.h"
+#include "common/publish.h"
 
 struct ff_h5r {
     hid_t file;
@@ -20,7 +20,6 @@ enum { MAX_LABELS = 1 << 20, MAX_LABEL_BYTES = 1 << 26 };
 ff_err ff_h5r_open(ff_h5r **out, const char *path, ff_ctx *ctx)
 {
     *out = NULL;
-    ff_h5_quiet();
     FILE *file;
     long size;
     ff_err err = ff_open_regular(&file, path, &size, ctx);
@@ -28,12 +27,13 @@ ff_err ff_h5r_open(ff_h5r **out, const char *path, ff_ctx *ctx)
     fclose(file);
     ff_h5r *f = calloc(1, sizeof *f);
     char *copy = strdup(path);
-    if (!f || !copy) {
+    const hid_t fapl = ff_h5_quiet() ? H5Pcreate(H5P_FILE_ACCESS) : H5I_INVALID_HID;
+    if (!f || !copy || fapl < 0) {
+        H5Pclose(fapl);
         free(f);
         free(copy);
         return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory to open %s", path);
     }
-    const hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
     f->file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     f->path = copy;
@@ -238,8 +238,8 @@ ff_err ff_h5r_rows(ff_h5r *f, const char *name, enum ff_type type, long first, l
     if (err) return err;
     err = get_shape(f, id, name, rank, shape, ctx);
     if (!err && (*rank < 1 || first < 0 || count < 0 || first > shape[0] || count > shape[0] - first)) {
-        err = ff_fail(ctx, FF_ERANGE, FF_HERE, "%s: dataset /%s has no rows %ld to %ld", f->path, name, first,
-                      first + count - 1);
+        err = ff_fail(ctx, FF_ERANGE, FF_HERE, "%s: dataset /%s has no %ld rows from row %ld on", f->path, name, count,
+                      first);
     }
     long n = err ? 0 : count;
     for (int i = 1; !err && i < *rank; i++) {

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/publish.h"
+#include "common/publish.h"
 
-static ff_err full_name(char out[FF_H5_NAME], const char *group, const char *name, ff_ctx *ctx)
+ff_err ff_h5_full_name(char out[FF_H5_NAME], const char *group, const char *name, ff_ctx *ctx)
 {
     const int n = group[0] ? snprintf(out, FF_H5_NAME, "%s/%s", group, name) : snprintf(out, FF_H5_NAME, "%s", name);
     if (!name[0] || strchr(name, '/') || n >= FF_H5_NAME) {
@@ -76,8 +76,7 @@ ff_err ff_h5_group(ff_h5 *f, const char *group, ff_ctx *ctx)
     return err;
 }
 
-/* Remembers a dataset: what later variables find their dimensions by, and what the closing check goes through. */
-static ff_err remember(ff_h5 *f, const struct ff_h5_item *item, ff_ctx *ctx)
+ff_err ff_h5_remember(ff_h5 *f, const struct ff_h5_item *item, ff_ctx *ctx)
 {
     if (f->nitems == f->capacity) {
         const int capacity = f->capacity ? 2 * f->capacity : 32;
@@ -95,7 +94,7 @@ static ff_err add_dim(ff_h5 *f, const char *group, const char *name, long n, hid
                       const void *values, ff_ctx *ctx)
 {
     struct ff_h5_item item = {.rank = 1, .shape = {(hsize_t)n}, .is_dim = true};
-    ff_err err = full_name(item.name, group, name, ctx);
+    ff_err err = ff_h5_full_name(item.name, group, name, ctx);
     if (!err && n < 0) err = ff_fail(ctx, FF_EBUG, FF_HERE, "%s: dimension /%s has length %ld", f->path, item.name, n);
     if (!err) err = ff_h5_group(f, group, ctx);
     if (err) return err;
@@ -110,7 +109,7 @@ static ff_err add_dim(ff_h5 *f, const char *group, const char *name, long n, hid
     }
     H5Dclose(id);
     H5Sclose(space);
-    return err ? err : remember(f, &item, ctx);
+    return err ? err : ff_h5_remember(f, &item, ctx);
 }
 
 ff_err ff_h5_dim(ff_h5 *f, const char *group, const char *name, long n, ff_ctx *ctx)
@@ -152,7 +151,7 @@ ff_err ff_h5_dim_plain(ff_h5 *f, const char *group, const char *name, long n, ff
     return add_dim(f, group, name, n, H5T_IEEE_F32BE, H5I_INVALID_HID, NULL, ctx);
 }
 
-static const struct ff_h5_item *find(const ff_h5 *f, const char *name)
+const struct ff_h5_item *ff_h5_find(const ff_h5 *f, const char *name)
 {
     for (int i = 0; i < f->nitems; i++) {
         if (!strcmp(f->items[i].name, name)) return &f->items[i];
@@ -172,9 +171,9 @@ static ff_err look_up_dims(const ff_h5 *f, const char *group, const char *dims, 
         if (item->rank == FF_MAX_RANK) {
             return ff_fail(ctx, FF_EBUG, FF_HERE, "/%s has more than %d dimensions", item->name, FF_MAX_RANK);
         }
-        const ff_err err = full_name(axes[item->rank], group, name, ctx);
+        const ff_err err = ff_h5_full_name(axes[item->rank], group, name, ctx);
         if (err) return err;
-        const struct ff_h5_item *dim = find(f, axes[item->rank]);
+        const struct ff_h5_item *dim = ff_h5_find(f, axes[item->rank]);
         if (!dim || !dim->is_dim) {
             return ff_fail(ctx, FF_EBUG, FF_HERE, "/%s has a dimension \"%s\" that its group does not have", item->name,
                            name);
@@ -201,18 +200,17 @@ static ff_err attach(ff_h5 *f, hid_t variable, const struct ff_h5_item *item, ch
     return err;
 }
 
-/* Creates a variable; data (may be NULL: written later in slices) only decides how it is stored. */
-static ff_err add_variable(ff_h5 *f, const char *group, const char *name, enum ff_type type, const char *dims,
-                           const void *data, hid_t *out, ff_ctx *ctx)
+ff_err ff_h5_add_variable(ff_h5 *f, const char *group, const char *name, enum ff_type type, const char *dims,
+                          const struct ff_h5_layout *layout, hid_t *out, ff_ctx *ctx)
 {
     *out = H5I_INVALID_HID;
     struct ff_h5_item item = {.type = type};
     char axes[FF_MAX_RANK][FF_H5_NAME];
-    ff_err err = full_name(item.name, group, name, ctx);
+    ff_err err = ff_h5_full_name(item.name, group, name, ctx);
     if (!err) err = ff_h5_group(f, group, ctx);
     if (!err) err = look_up_dims(f, group, dims, &item, axes, ctx);
     if (err) return err;
-    const hid_t dcpl = ff_h5_storage(type, item.rank, item.shape, data);
+    const hid_t dcpl = layout->storage(type, item.rank, item.shape, layout->arg);
     const hid_t space = item.rank ? H5Screate_simple(item.rank, item.shape, NULL) : H5Screate(H5S_SCALAR);
     const hid_t id = H5Dcreate2(f->file, item.name, ff_h5_file_type(type), space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
     if (id < 0) err = ff_h5_fail(ctx, FF_EIO, FF_HERE, "%s: cannot create /%s", f->path, item.name);
@@ -220,7 +218,7 @@ static ff_err add_variable(ff_h5 *f, const char *group, const char *name, enum f
     H5Pclose(dcpl);
     if (!err) err = attach(f, id, &item, axes, ctx);
     if (!err && type == FF_BOOL_T) err = ff_h5_attr_text(f, item.name, "dtype", "bool", ctx);
-    if (!err) err = remember(f, &item, ctx);
+    if (!err) err = ff_h5_remember(f, &item, ctx);
     if (err) {
         H5Dclose(id);
         return err;
@@ -277,7 +275,8 @@ ff_err ff_h5_put(ff_h5 *f, const char *group, const char *name, enum ff_type typ
                  ff_ctx *ctx)
 {
     hid_t id;
-    ff_err err = add_variable(f, group, name, type, dims, data, &id, ctx);
+    const struct ff_h5_layout layout = {ff_h5_storage, data};
+    ff_err err = ff_h5_add_variable(f, group, name, type, dims, &layout, &id, ctx);
     if (err) return err;
     err = check_variable(f, type, data, ctx);
     if (err) {
@@ -294,7 +293,8 @@ ff_err ff_h5_put(ff_h5 *f, const char *group, const char *name, enum ff_type typ
 ff_err ff_h5_reserve(ff_h5 *f, const char *group, const char *name, enum ff_type type, const char *dims, ff_ctx *ctx)
 {
     hid_t id;
-    const ff_err err = add_variable(f, group, name, type, dims, NULL, &id, ctx);
+    const struct ff_h5_layout layout = {ff_h5_storage, NULL};
+    const ff_err err = ff_h5_add_variable(f, group, name, type, dims, &layout, &id, ctx);
     if (!err) H5Dclose(id);
     return err;
 }
@@ -303,9 +303,9 @@ ff_err ff_h5_put_rows(ff_h5 *f, const char *group, const char *name, enum ff_typ
                       const void *data, ff_ctx *ctx)
 {
     char full[FF_H5_NAME];
-    ff_err err = full_name(full, group, name, ctx);
+    ff_err err = ff_h5_full_name(full, group, name, ctx);
     if (err) return err;
-    const struct ff_h5_item *item = find(f, full);
+    const struct ff_h5_item *item = ff_h5_find(f, full);
     if (!item || item->is_dim || item->rank == 0 || item->type != type) {
         return ff_fail(ctx, FF_EBUG, FF_HERE, "/%s was not reserved with rows of this type", full);
     }

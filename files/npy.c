@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "files/npy_header.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 static const char magic[6] = {(char)0x93, 'N', 'U', 'M', 'P', 'Y'};
 enum { ALIGN = 64, HEADER_MAX = 1 << 16, BLOCK = 1 << 16 };
@@ -63,12 +63,10 @@ ff_err ff_npy_write(const char *path, enum ff_type type, int rank, const long *s
             ok = false;
             number = errno;
         }
-        if (!ok) {
-            err = ff_write_fail(ctx, number, part, strerror(number));
-            ff_part_drop(part);
-        }
+        if (!ok) err = ff_write_fail(ctx, number, part, strerror(number));
+        if (!err) err = ff_publish(part, path, ctx);
+        if (err) ff_part_drop(part);
     }
-    if (!err) err = ff_publish(part, path, ctx);
     free(part);
     return err;
 }
@@ -138,8 +136,7 @@ static ff_err read_numbers(FILE *file, const char *path, const struct ff_npy_hea
     return FF_OK;
 }
 
-/* The preamble of an open file; *begin is where the numbers start. */
-static ff_err read_header(FILE *file, const char *path, struct ff_npy_header *h, long *begin, ff_ctx *ctx)
+ff_err ff_npy_head_read(FILE *file, const char *path, struct ff_npy_header *h, long *begin, ff_ctx *ctx)
 {
     unsigned char head[12];
     if (fread(head, 1, 10, file) != 10 || memcmp(head, magic, sizeof magic) != 0) {
@@ -199,7 +196,7 @@ ff_err ff_npy_read(const char *path, long max_elements, double **data, int *rank
     struct ff_npy_header h;
     ff_err err = ff_open_regular(&file, path, &size, ctx);
     if (err) return err;
-    err = read_header(file, path, &h, &begin, ctx);
+    err = ff_npy_head_read(file, path, &h, &begin, ctx);
     if (!err) err = check_size(path, &h, size - begin, max_elements, &n, ctx);
     if (!err) {
         double *out = malloc((n ? (size_t)n : 1) * sizeof *out); /* (shape) C order */

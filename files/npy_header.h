@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "common/err.h"
 #include "files/h5.h"
@@ -20,5 +21,8 @@ struct ff_npy_header {
 /* Parses `text` (size bytes, not terminated); every error names `path`. */
 FF_MUST_USE ff_err ff_npy_header_parse(struct ff_npy_header *out, const char *path, const char *text, size_t size,
                                        ff_ctx *ctx);
+
+/* The preamble of an open file, which then stands at its first number; *begin is where that is. */
+FF_MUST_USE ff_err ff_npy_head_read(FILE *file, const char *path, struct ff_npy_header *h, long *begin, ff_ctx *ctx);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "files/font.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 enum { MAX_SIDE = 16384 };
 
@@ -168,11 +168,11 @@ ff_err ff_canvas_write(const struct ff_canvas *canvas, const char *path, ff_ctx 
     png_image_free(&image);
     ff_err err = FF_OK;
     if (!written) {
-        ff_part_drop(part);
         err = cause ? ff_errno_fail(ctx, cause, "cannot write", path)
                     : ff_fail(ctx, FF_EIO, FF_HERE, "cannot write %s: %s", path, image.message);
     }
     if (!err) err = ff_publish(part, path, ctx);
+    if (err) ff_part_drop(part);
     free(part);
     return err;
 }

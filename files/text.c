@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/publish.h"
+#include "common/publish.h"
 
 enum { MAX_BYTES = 1 << 28, MAX_COLUMNS = 1024 };
 static const char separators[] = " \t,\r\n";

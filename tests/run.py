@@ -70,11 +70,22 @@ def environment(options):
     return env
 
 
+def unwinding(program, env):
+    """Leaks of MPI's start-up are told from ours by callers that only slow unwinding finds; for a program without MPI
+    that would be twenty times slower for nothing."""
+    if "ASAN_OPTIONS" not in env:
+        return env
+    code = pathlib.Path(program).read_bytes()
+    if b"libmpi" in code or b"libhdf5" in code:
+        return env
+    return dict(env, ASAN_OPTIONS=env["ASAN_OPTIONS"].replace("fast_unwind_on_malloc=0", "fast_unwind_on_malloc=1"))
+
+
 def run_program(program, env, timeout_s):
     start = time.monotonic()
     try:
         done = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              env=env, cwd=ROOT, timeout=timeout_s, check=False)
+                              env=unwinding(program, env), cwd=ROOT, timeout=timeout_s, check=False)
         status, raw, why = done.returncode, done.stdout, ""
     except subprocess.TimeoutExpired as late:
         status, raw, why = 124, late.stdout or b"", f"# stopped after {timeout_s} s\n"

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "client/ffctl/reading.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 enum { MOST_CONFIG = 1 << 20, MOST_TOKEN = 512 };
 
@@ -143,7 +143,7 @@ ff_err ff_config_write(const json_t *config, const char *path, ff_ctx *ctx)
         bool failed = json_dumpf(config, file, JSON_INDENT(2)) != 0 || fputc('\n', file) == EOF;
         failed = (fclose(file) != 0) | failed;
         err = failed ? ff_write_fail(ctx, errno, path, strerror(errno)) : ff_publish(part, path, ctx);
-        if (failed) ff_part_drop(part);
+        if (err) ff_part_drop(part);
     }
     free(part);
     return err;

@@ -8,7 +8,7 @@
 #include "client/ffctl/reading.h"
 #include "common/hash.h"
 #include "common/model.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 /* Known to a dry run of the server: a dataset that is still to be sent. */
 static const char nobody[] = "ds_00000000000000000000000000";

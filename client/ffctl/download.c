@@ -1,4 +1,5 @@
-/* client/ffctl/download.c - `ffctl download ID`: the result of a job, whole, with the hash the server recorded. */
+/* client/ffctl/download.c - `ffctl download ID`: the result of a job, whole, with the hash the server recorded. Draws that are
+** too many for one file come as several (chunks.h). */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@ static int download(struct ff_cli *cli, const void *values, const char *const *a
     ff_err err = ff_id_check("job_", args[0], "a job's id", &cli->ctx);
     if (!err) err = ff_remote_open(&r, cli);
     if (err) return ff_cli_failed(cli);
-    err = ff_fetch_result(&r, args[0], out, v->resume);
+    err = ff_fetch_all(&r, args[0], out, v->resume);
     if ((err == FF_EINTERRUPTED || err == FF_EUNREACHABLE) && !cli->json) {
         fprintf(stderr, "go on with:\n  ffctl download %s -o %s --resume\n", args[0], out);
     }

@@ -11,7 +11,7 @@
 #include "client/ffctl/export.h"
 #include "client/ffctl/reading.h"
 #include "common/model.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 struct set {
     const struct ff_export *e;
@@ -39,11 +39,9 @@ static ff_err write_file(const struct set *set, const char *suffix, writer write
     } else {
         write(out, set);
         int failed = ferror(out);
-        if (fclose(out) != 0 || failed) {
-            err = ff_errno_fail(ctx, errno, "cannot write", path);
-            ff_part_drop(part);
-        }
+        if (fclose(out) != 0 || failed) err = ff_errno_fail(ctx, errno, "cannot write", path);
         if (!err) err = ff_publish(part, path, ctx);
+        if (err) ff_part_drop(part);
         if (!err) ff_export_wrote(set->e, path);
     }
     free(part);

@@ -8,9 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/ffctl/chunks.h"
 #include "client/ffctl/reading.h"
 #include "common/clock.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 struct bar {
     bool shown;
@@ -33,13 +34,14 @@ static void on_progress(void *self, int64_t done, int64_t total)
     }
 }
 
-/* A job without a result is an error that says why. */
-static ff_err check_finished(struct ff_remote *r, const char *id)
+/* A job without a result is an error that says why. *chunk_bytes: what lies in files beside it. */
+static ff_err check_finished(struct ff_remote *r, const char *id, int64_t *chunk_bytes)
 {
     json_t *job;
     ff_err err = ff_remote_get(r, &job, "/v1/jobs/%s", id);
     if (err) return err;
     const char *state = ff_text_of(job, "state");
+    *chunk_bytes = json_integer_value(ff_json_path(job, "result", "chunk_bytes", NULL));
     if (strcmp(state, "succeeded") != 0) {
         err = ff_fail_at(&r->cli->ctx, FF_ECONFLICT, id, FF_HERE, "the job has no result: it is %s", state);
     } else if (json_is_null(json_object_get(job, "result"))) {
@@ -49,18 +51,36 @@ static ff_err check_finished(struct ff_remote *r, const char *id)
     return err;
 }
 
-ff_err ff_fetch_result(struct ff_remote *r, const char *id, const char *path, bool resume)
+static ff_err fetch(struct ff_remote *r, const char *id, const char *path, bool resume, bool chunks)
 {
     struct bar bar = {0};
     char from[64];
-    const bool seen = r->cli->terminal_err && !r->cli->json;
+    int64_t chunk_bytes = 0;
+    void (*const progress)(void *self, int64_t done, int64_t total) =
+        r->cli->terminal_err && !r->cli->json ? on_progress : NULL;
     snprintf(from, sizeof from, "/v1/jobs/%s/result", id);
-    ff_err err = check_finished(r, id);
-    if (!err) {
-        err = ff_client_download(r->client, from, path, resume, seen ? on_progress : NULL, &bar, &r->cli->ctx);
-    }
+    ff_err err = check_finished(r, id, &chunk_bytes);
+    if (!err && chunk_bytes && !chunks)
+        err = ff_fail_at(&r->cli->ctx, FF_ECONFLICT, id, FF_HERE,
+                         "the draws of this job are %.1f MB in many files: get them with 'ffctl download', then read "
+                         "them with h5py",
+                         1e-6 * (double)chunk_bytes);
+    else if (!err && chunk_bytes)
+        err = ff_fetch_chunks(r, id, path, chunk_bytes, progress, &bar);
+    else if (!err)
+        err = ff_client_download(r->client, from, path, resume, progress, &bar, &r->cli->ctx);
     if (bar.shown) fputs("\r\033[K", stderr);
     return err;
+}
+
+ff_err ff_fetch_all(struct ff_remote *r, const char *id, const char *path, bool resume)
+{
+    return fetch(r, id, path, resume, true);
+}
+
+ff_err ff_fetch_result(struct ff_remote *r, const char *id, const char *path, bool resume)
+{
+    return fetch(r, id, path, resume, false);
 }
 
 ff_err ff_temporary(char **path, const char *suffix, ff_ctx *ctx)

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "files/publish.h"
+#include "common/publish.h"
 
 /* Is the locked file still the one of that name? A holder removes it before it lets go. */
 static bool still_there(int fd, const char *path)

@@ -15,7 +15,7 @@
 #include "client/ffctl/summary.h"
 #include "files/dataset.h"
 #include "files/fits_vector.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 enum { RA, DEC, E1, E2, WEIGHT, NCOLUMNS, MAX_TRIES = 10000 };
 static const char *const file_names[NCOLUMNS] = {"ra.fits", "dec.fits", "e1.fits", "e2.fits", "weight.fits"};

@@ -19,7 +19,7 @@
 #include "client/ffctl/reading.h"
 #include "common/clock.h"
 #include "common/program.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 enum { MAX_ARGV = 32, POLL_MS = 5, START_WAIT_S = 60, WORDS_SIZE = 512 };
 /* A gang that dies is noticed at once by its supervisor; the lease only has to outlast a busy machine. */
@@ -110,7 +110,7 @@ static ff_err choose_address(struct ff_private *p, ff_ctx *ctx)
 struct command {
     char *argv[MAX_ARGV];
     int n;
-    char gangs[16], threads[16], checkpoint_s[32];
+    char parent[16], gangs[16], threads[16], checkpoint_s[32];
     char *log;
 };
 
@@ -124,6 +124,7 @@ static void compose(struct command *c, const struct ff_private *p, const struct 
                     const char *program)
 {
     *c = (struct command){.log = joined(p->data, "/", "server.log")};
+    snprintf(c->parent, sizeof c->parent, "%ld", (long)getpid());
     snprintf(c->gangs, sizeof c->gangs, "%d", o->gangs);
     snprintf(c->threads, sizeof c->threads, "%d", o->threads);
     snprintf(c->checkpoint_s, sizeof c->checkpoint_s, "%.17g", o->checkpoint_s);
@@ -135,6 +136,7 @@ static void compose(struct command *c, const struct ff_private *p, const struct 
     push(c, "--worker-threads", c->threads);
     push(c, "--heartbeat-ms", heartbeat_ms);
     push(c, "--lease-ms", lease_ms);
+    push(c, "--parent", c->parent);
     if (o->checkpoint_s > 0) push(c, "--checkpoint-s", c->checkpoint_s);
     if (c->log) push(c, "--log-file", c->log);
 }
@@ -337,6 +339,7 @@ ff_err ff_private_keep_job(struct ff_private *p, const char *id, const json_t *j
         err = json_dump_file(kept, part, JSON_INDENT(2)) == 0 ? ff_publish(part, path, ctx)
                                                               : ff_write_fail(ctx, errno, path, strerror(errno));
     }
+    if (err) ff_part_drop(part);
     json_decref(kept);
     free(part);
     free(path);

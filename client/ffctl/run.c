@@ -231,6 +231,8 @@ static int conclude(struct session *s, ff_err err, bool resume, const json_t *fi
 static int run_server(struct session *s, const struct values *v, const struct ff_private_options *o)
 {
     json_t *finished = NULL;
+    /* Draws that are computed here come as one file of any size, as from ffworker --job (worker/gang/runner.h). */
+    setenv("FF_ASSEMBLE_BYTES", "inf", 1);
     ff_err err = ff_private_start(&s->server, s->cli, o);
     if (!err) err = compute(s, v, &finished);
     err = ff_private_why(&s->server, err);

@@ -11,7 +11,7 @@
 #include "client/ffctl/reading.h"
 #include "client/ffctl/watching.h"
 #include "common/job.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 struct values {
     bool wait, follow, dry_run;

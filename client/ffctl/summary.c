@@ -175,11 +175,34 @@ static ff_err add_p_values(ff_h5r *file, json_t *meta, ff_ctx *ctx)
     return err;
 }
 
+/* Draws in files of their own (files/chunks.h) are counted by chunks. */
+static ff_err add_chunks(ff_h5r *file, json_t *meta, ff_ctx *ctx)
+{
+    static const char *const columns[] = {"chunks/count", "chunks/valid"};
+    json_int_t sum[2] = {0};
+    long chunks = 0;
+    for (int k = 0; k < 2; k++) {
+        void *data = NULL;
+        int rank = 0;
+        long shape[FF_MAX_RANK] = {0};
+        const ff_err err = ff_h5r_get(file, columns[k], FF_I64_T, max_elements, &data, &rank, shape, ctx);
+        if (err) return err;
+        chunks = rank == 1 ? shape[0] : 0;
+        for (long i = 0; i < chunks; i++) sum[k] += ((int64_t *)data)[i];
+        free(data);
+    }
+    json_object_set_new(meta, "count", json_integer(sum[0]));
+    json_object_set_new(meta, "invalid", json_integer(sum[0] - sum[1]));
+    json_object_set_new(meta, "chunks", json_integer(chunks));
+    return FF_OK;
+}
+
 static ff_err add_draws(ff_h5r *file, json_t *meta, ff_ctx *ctx)
 {
     void *valid = NULL;
     int rank = 0;
     long shape[FF_MAX_RANK] = {0}, invalid = 0;
+    if (ff_h5r_has(file, "chunks")) return add_chunks(file, meta, ctx);
     ff_err err = ff_h5r_get(file, "draws/valid", FF_U8_T, max_elements, &valid, &rank, shape, ctx);
     if (err) return err;
     for (long i = 0; i < shape[0]; i++) invalid += ((unsigned char *)valid)[i] == 0;
@@ -192,8 +215,8 @@ static ff_err add_draws(ff_h5r *file, json_t *meta, ff_ctx *ctx)
 /* Is a member of one axis the label of a dimension? (/draws/x has more axes and is none.) */
 static bool is_dimension(const char *name, int rank)
 {
-    static const char *const dims[] = {"chain", "draw", "field_draw", "parameter", "bin",  "component",
-                                       "y",     "x",    "pair",       "side",      "band", "edge"};
+    static const char *const dims[] = {"chain", "draw", "field_draw", "parameter", "bin",  "component", "y",
+                                       "x",     "pair", "side",       "band",      "edge", "pixel_y",   "pixel_x"};
     for (size_t i = 0; rank == 1 && i < sizeof dims / sizeof *dims; i++) {
         if (strcmp(name, dims[i]) == 0) return true;
     }

@@ -151,6 +151,7 @@ void ff_summary_print(const json_t *summary, FILE *out, bool colour)
     print_fact(out, "Dec [deg]", json_object_get(summary, "dec_deg"), "%.10g");
     print_fact(out, "draws", json_object_get(summary, "count"), "%.0f");
     print_fact(out, "  outside the model", json_object_get(summary, "invalid"), "%.0f");
+    print_fact(out, "  files of draws", json_object_get(summary, "chunks"), "%.0f");
     if (json_array_size(json_object_get(summary, "parameters")) > 0) print_parameters(&s, summary);
     if (json_object_get(summary, "seconds")) print_cost(&s, summary);
     print_p_values(&s, summary);

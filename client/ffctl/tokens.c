@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "client/ffctl/cli.h"
+#include "client/ffctl/collection.h"
 #include "client/ffctl/reading.h"
 #include "client/ffctl/remote.h"
-#include "client/ffctl/table.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 struct values {
     const char *label, *out;
@@ -24,19 +24,6 @@ static const struct ff_option options[] = {
 
 static const struct ff_column columns[] = {
     {"ID", "id", false}, {"USER", "user", false}, {"LABEL", "label", false}, {"CREATED", "created", false}, {0}};
-
-static int list(struct ff_cli *cli)
-{
-    struct ff_remote r;
-    json_t *answer = NULL;
-    if (ff_remote_open(&r, cli)) return ff_cli_failed(cli);
-    ff_err err = ff_remote_get(&r, &answer, "/v1/tokens");
-    int code = ff_remote_end(&r, err, 0);
-    if (!err && cli->json) return ff_cli_json(cli, answer);
-    if (!err) ff_table_print(stdout, json_object_get(answer, "tokens"), columns);
-    json_decref(answer);
-    return code;
-}
 
 /* A file that must be new is opened before the token is made: afterwards it would be too late to refuse. */
 static ff_err open_new(const char *path, int *fd, ff_ctx *ctx)
@@ -76,8 +63,9 @@ static ff_err deliver(struct ff_cli *cli, const struct values *v, json_t *answer
     return FF_OK;
 }
 
-static int add(struct ff_cli *cli, const struct values *v, const char *user)
+static int add(struct ff_cli *cli, const void *values, const char *user)
 {
+    const struct values *v = values;
     struct ff_remote r;
     json_t *answer = NULL, *body = json_object();
     int fd = -1, code = 0;
@@ -99,29 +87,23 @@ static int add(struct ff_cli *cli, const struct values *v, const char *user)
     return code;
 }
 
-static int rm(struct ff_cli *cli, const char *id)
-{
-    struct ff_remote r;
-    json_t *answer = NULL;
-    ff_err err = ff_id_check("tk_", id, "a token's id", &cli->ctx);
-    if (!err) err = ff_remote_open(&r, cli);
-    if (err) return ff_cli_failed(cli);
-    err = ff_remote_send(&r, "DELETE", NULL, NULL, &answer, "/v1/tokens/%s", id);
-    int code = ff_remote_end(&r, err, 0);
-    json_decref(answer);
-    if (err) return code;
-    if (cli->json) return ff_cli_json(cli, json_pack("{ss sb}", "id", id, "removed", 1));
-    printf("%s revoked\n", id);
-    return 0;
-}
+static const struct ff_collection collection = {
+    .path = "tokens",
+    .rows = "tokens",
+    .columns = columns,
+    .verb = "rm",
+    .prefix = "tk_",
+    .what = "a token's id",
+    .method = "DELETE",
+    .suffix = "",
+    .done = "revoked",
+    .add = add,
+    .allowed = "nothing, add [USER], or rm ID",
+};
 
 static int tokens(struct ff_cli *cli, const void *values, const char *const *args, int nargs)
 {
-    if (nargs == 0) return list(cli);
-    if (strcmp(args[0], "add") == 0) return add(cli, values, nargs == 2 ? args[1] : NULL);
-    if (nargs == 2 && strcmp(args[0], "rm") == 0) return rm(cli, args[1]);
-    ff_fail(&cli->ctx, FF_EUSAGE, FF_HERE, "'%s' is not understood; allowed: nothing, add [USER], or rm ID", args[0]);
-    return ff_cli_failed(cli);
+    return ff_collection_run(cli, &collection, values, args, nargs);
 }
 
 const struct ff_command ff_command_tokens = {

@@ -8,7 +8,7 @@
 #include "client/ffctl/convert_options.h"
 #include "client/ffctl/datasets.h"
 #include "client/ffctl/fetching.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 struct values {
     struct ff_convert_values what;

@@ -1,28 +1,16 @@
 /* client/ffctl/usage.c - `ffctl usage`: what was computed and stored, by user. */
-#include <stdio.h>
-
 #include "client/ffctl/cli.h"
-#include "client/ffctl/remote.h"
-#include "client/ffctl/table.h"
+#include "client/ffctl/collection.h"
 
 static const struct ff_column columns[] = {
     {"USER", "name", false},          {"JOBS", "jobs", true},          {"CORE HOURS", "core_hours", true},
     {"GPU HOURS", "gpu_hours", true}, {"BYTES", "result_bytes", true}, {0}};
 
+static const struct ff_collection collection = {.path = "usage", .rows = "users", .columns = columns};
+
 static int usage(struct ff_cli *cli, const void *values, const char *const *args, int nargs)
 {
-    (void)values;
-    (void)args;
-    (void)nargs;
-    struct ff_remote r;
-    json_t *answer = NULL;
-    if (ff_remote_open(&r, cli)) return ff_cli_failed(cli);
-    ff_err err = ff_remote_get(&r, &answer, "/v1/usage");
-    int code = ff_remote_end(&r, err, 0);
-    if (!err && cli->json) return ff_cli_json(cli, answer);
-    if (!err) ff_table_print(stdout, json_object_get(answer, "users"), columns);
-    json_decref(answer);
-    return code;
+    return ff_collection_run(cli, &collection, values, args, nargs);
 }
 
 const struct ff_command ff_command_usage = {

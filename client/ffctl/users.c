@@ -1,11 +1,10 @@
 /* client/ffctl/users.c - `ffctl users [add NAME | rm ID]`: who may use a server, and how much of it. */
 #include <stdio.h>
-#include <string.h>
 
 #include "client/ffctl/cli.h"
+#include "client/ffctl/collection.h"
 #include "client/ffctl/reading.h"
 #include "client/ffctl/remote.h"
-#include "client/ffctl/table.h"
 
 struct values {
     bool admin;
@@ -35,19 +34,6 @@ static const struct ff_column columns[] = {{"ID", "id", false},
                                            {"CREATED", "created", false},
                                            {0}};
 
-static int list(struct ff_cli *cli)
-{
-    struct ff_remote r;
-    json_t *answer = NULL;
-    if (ff_remote_open(&r, cli)) return ff_cli_failed(cli);
-    ff_err err = ff_remote_get(&r, &answer, "/v1/users");
-    int code = ff_remote_end(&r, err, 0);
-    if (!err && cli->json) return ff_cli_json(cli, answer);
-    if (!err) ff_table_print(stdout, json_object_get(answer, "users"), columns);
-    json_decref(answer);
-    return code;
-}
-
 static json_t *user_object(const struct values *v, const char *name)
 {
     json_t *quotas = json_object(), *user = json_pack("{ss sb}", "name", name, "admin", (int)v->admin);
@@ -60,12 +46,12 @@ static json_t *user_object(const struct values *v, const char *name)
     return user;
 }
 
-static int add(struct ff_cli *cli, const struct values *v, const char *name)
+static int add(struct ff_cli *cli, const void *values, const char *name)
 {
     struct ff_remote r;
     json_t *answer = NULL;
     if (ff_remote_open(&r, cli)) return ff_cli_failed(cli);
-    ff_err err = ff_remote_send(&r, "POST", user_object(v, name), NULL, &answer, "/v1/users");
+    ff_err err = ff_remote_send(&r, "POST", user_object(values, name), NULL, &answer, "/v1/users");
     int code = ff_remote_end(&r, err, 0);
     if (!err && cli->json) return ff_cli_json(cli, answer);
     if (!err) {
@@ -76,29 +62,24 @@ static int add(struct ff_cli *cli, const struct values *v, const char *name)
     return code;
 }
 
-static int rm(struct ff_cli *cli, const char *id)
-{
-    struct ff_remote r;
-    json_t *answer = NULL;
-    ff_err err = ff_id_check("us_", id, "a user's id", &cli->ctx);
-    if (!err) err = ff_remote_open(&r, cli);
-    if (err) return ff_cli_failed(cli);
-    err = ff_remote_send(&r, "DELETE", NULL, NULL, &answer, "/v1/users/%s", id);
-    int code = ff_remote_end(&r, err, 0);
-    json_decref(answer);
-    if (err) return code;
-    if (cli->json) return ff_cli_json(cli, json_pack("{ss sb}", "id", id, "removed", 1));
-    printf("%s removed: its tokens are revoked, its jobs cancelled\n", id);
-    return 0;
-}
+static const struct ff_collection collection = {
+    .path = "users",
+    .rows = "users",
+    .columns = columns,
+    .verb = "rm",
+    .prefix = "us_",
+    .what = "a user's id",
+    .method = "DELETE",
+    .suffix = "",
+    .done = "removed: its tokens are revoked, its jobs cancelled",
+    .add = add,
+    .add_needs_name = true,
+    .allowed = "nothing, add NAME, or rm ID",
+};
 
 static int users(struct ff_cli *cli, const void *values, const char *const *args, int nargs)
 {
-    if (nargs == 0) return list(cli);
-    if (nargs == 2 && strcmp(args[0], "add") == 0) return add(cli, values, args[1]);
-    if (nargs == 2 && strcmp(args[0], "rm") == 0) return rm(cli, args[1]);
-    ff_fail(&cli->ctx, FF_EUSAGE, FF_HERE, "'%s' is not understood; allowed: nothing, add NAME, or rm ID", args[0]);
-    return ff_cli_failed(cli);
+    return ff_collection_run(cli, &collection, values, args, nargs);
 }
 
 const struct ff_command ff_command_users = {

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "files/publish.h"
+#include "common/publish.h"
 
 enum { READ_SIZE = 1 << 16, MAX_LINE = 64 << 20, EXIT_NOT_STARTED = 127 };
 

@@ -9,7 +9,7 @@
 struct ff_client {
     CURL *easy; /* one connection at a time, kept open between requests */
     CURLM *multi;
-    char *server;        /* as configured */
+    char *server;        /* as configured, without a slash at the end */
     char *base;          /* "http://host:port", what a path is appended to */
     char *socket;        /* path of the unix socket, or NULL */
     bool direct;         /* this machine: never through a proxy */

@@ -13,7 +13,7 @@
 #include "client/lib/client.h"
 #include "client/lib/exchange.h"
 #include "common/hash.h"
-#include "files/publish.h"
+#include "common/publish.h"
 
 enum { TRIES_WITHOUT_PROGRESS = 5 };
 static const double first_wait_s = 0.2, longest_wait_s = 30;

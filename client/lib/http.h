@@ -26,7 +26,6 @@ struct ff_client_config {
 /* FF_EUSAGE when `server` is no such address. Opens no connection yet. */
 FF_MUST_USE ff_err ff_client_open(ff_client **out, const struct ff_client_config *config, ff_ctx *ctx);
 void ff_client_close(ff_client *c);
-const char *ff_client_server(const ff_client *c); /* as configured, without a slash at the end */
 
 struct ff_client_request {
     const char *method, *path; /* "GET", "/v1/jobs?limit=10" */

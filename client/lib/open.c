@@ -130,11 +130,6 @@ void ff_client_close(ff_client *c)
     free(c);
 }
 
-const char *ff_client_server(const ff_client *c)
-{
-    return c->server;
-}
-
 ff_err ff_client_interrupted(ff_ctx *ctx)
 {
     return ff_fail(ctx, FF_EINTERRUPTED, FF_HERE, "interrupted");

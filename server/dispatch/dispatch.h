@@ -1,5 +1,5 @@
-/* server/dispatch/dispatch.h - hands tasks to gangs over ZeroMQ and takes their events and commits (proto/wire.md).
-** One thread owns the ROUTER socket (CURVE, ZAP allow-list). It gathers the messages of a moment, does what they ask in one
+/* server/dispatch/dispatch.h - hands tasks to gangs over ZeroMQ and takes their events and commits (proto/wire.md). One
+** thread owns the ROUTER socket (CURVE, ZAP allow-list). It gathers the messages of a moment, does what they ask in one
 ** transaction of the queue, and answers only when that is durable. Leases live here, on the monotonic clock. */
 #ifndef FF_SERVER_DISPATCH_DISPATCH_H
 #define FF_SERVER_DISPATCH_DISPATCH_H
@@ -25,17 +25,22 @@ struct ff_dispatch_config {
     void (*log)(void *self, const char *level, const char *message);
     void *log_self;
 };
-/* After ff_keys_ensure, and before other threads use the queue (it becomes one of the queue's listeners). Errors: FF_EUSAGE
-** (an endpoint, a key), those of the queue. */
+/* After ff_keys_ensure, and before other threads use the queue (it becomes one of the queue's listeners). Errors:
+** FF_EUSAGE (an endpoint, a key), those of the queue. */
 FF_MUST_USE ff_err ff_dispatch_start(ff_dispatch **out, const struct ff_dispatch_config *config, ff_ctx *ctx);
 /* Gangs are told to shut down (checkpoint, release) and given `seconds` to do so when `drain`; then the thread ends.
-** Whatever else writes to the queue has to be stopped before: it would be told of by a listener that is gone. NULL is fine. */
+** Whatever else writes to the queue has to be stopped before: it would be told of by a listener that is gone. NULL is
+** fine. */
 void ff_dispatch_stop(ff_dispatch *d, bool drain, double seconds);
 /* The endpoint bound (port 0 resolved), to hand to local gangs. */
 const char *ff_dispatch_endpoint(const ff_dispatch *d, int i);
 /* Thread safe requests: read the allowed keys again; drain one gang (FF_ENOTFOUND). */
 void ff_dispatch_reload(ff_dispatch *d);
 FF_MUST_USE ff_err ff_dispatch_drain(ff_dispatch *d, const char *worker, ff_ctx *ctx);
+/* Thread safe: calls back, under a lock, for every lease of a job's tasks, with the time (as ff_now_ms) it runs out
+** unless it is renewed before. Leases are kept by a clock of their own; that time is what the wall's will show then. */
+void ff_dispatch_leases(ff_dispatch *d, const char *job,
+                        void (*fn)(void *self, const char *task, int attempt, int64_t ends_ms), void *self);
 /* Numbers for /metrics. */
 struct ff_dispatch_numbers {
     long idle, busy, draining;

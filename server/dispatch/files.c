@@ -167,6 +167,7 @@ static void accept_done(ff_dispatch *d, struct ff_peer *peer, struct ff_request 
     r->body = NULL;
     if (!r->ctx.code) {
         memcpy(op->path, r->path, sizeof op->path);
+        op->chunk_bytes = r->chunk_bytes;
         return;
     }
     ff_log(d, "error", "the result of %s %s is not accepted: %s", r->attempt.job, r->attempt.task, r->ctx.message);
@@ -178,6 +179,19 @@ void ff_files_drop(ff_dispatch *d, const struct ff_attempt *keep)
 {
     struct ff_request *r = ff_request_new(FF_REQUEST_DROP, "", keep);
     if (r) ff_helpers_submit(d->helpers, lane_of(keep->job), r);
+}
+
+bool ff_is_manifest(const struct ff_attempt *attempt)
+{
+    return strcmp(attempt->task, "manifest") == 0;
+}
+
+void ff_files_tidy(ff_dispatch *d, const struct ff_attempt *manifest, int64_t chunk_bytes)
+{
+    struct ff_request *r = ff_request_new(FF_REQUEST_TIDY, "", manifest);
+    if (!r) return; /* the next start does it (start.c) */
+    r->chunk_bytes = chunk_bytes;
+    ff_helpers_submit(d->helpers, lane_of(manifest->job), r);
 }
 
 /* ---- what a task builds on ---- */

@@ -84,6 +84,14 @@ static ff_err list(ff_storehouse *store, struct ff_request *r, ff_ctx *ctx)
     return err;
 }
 
+static ff_err accept(ff_storehouse *store, struct ff_request *r, ff_ctx *ctx)
+{
+    const struct ff_attempt *a = &r->attempt;
+    const ff_err err =
+        ff_storehouse_accept(store, a->job, a->task, a->number, r->name, r->size, r->sha256, r->path, ctx);
+    return err || !ff_is_manifest(a) ? err : ff_storehouse_chunk_bytes(store, r->path, &r->chunk_bytes, ctx);
+}
+
 static void do_request(ff_storehouse *store, struct ff_request *r)
 {
     ff_ctx *ctx = &r->ctx;
@@ -97,13 +105,16 @@ static void do_request(ff_storehouse *store, struct ff_request *r)
         err = get(store, r, ctx);
         break;
     case FF_REQUEST_ACCEPT:
-        err = ff_storehouse_accept(store, a->job, a->task, a->number, r->name, r->size, r->sha256, r->path, ctx);
+        err = accept(store, r, ctx);
         break;
     case FF_REQUEST_LIST:
         err = list(store, r, ctx);
         break;
     case FF_REQUEST_DROP:
         ff_storehouse_drop_attempts(store, a->job, a->task, a->number);
+        break;
+    case FF_REQUEST_TIDY:
+        ff_storehouse_drop_draws(store, a->job, r->chunk_bytes > 0);
         break;
     }
     ctx->code = err; /* an earlier error that was put right is none */

@@ -12,9 +12,10 @@
 enum ff_request_kind {
     FF_REQUEST_PUT,    /* bytes of a file at an offset -> have */
     FF_REQUEST_GET,    /* -> bytes, nbytes, total */
-    FF_REQUEST_ACCEPT, /* a result checked and moved -> path */
+    FF_REQUEST_ACCEPT, /* a result checked and moved -> path, chunk_bytes */
     FF_REQUEST_LIST,   /* files of the attempts in `list` -> files */
-    FF_REQUEST_DROP    /* other attempts of the task thrown away */
+    FF_REQUEST_DROP,   /* other attempts of the task thrown away */
+    FF_REQUEST_TIDY    /* chunks of draws that the result does not need; chunk_bytes: of those it does */
 };
 
 struct ff_request {
@@ -29,7 +30,7 @@ struct ff_request {
     json_t *body, *list, *files; /* owned; body: of the message */
     struct ff_lease lease;       /* LIST */
     ff_ctx ctx;                  /* code FF_OK: done */
-    int64_t have, total;
+    int64_t have, total, chunk_bytes;
 };
 struct ff_request *ff_request_new(enum ff_request_kind kind, const char *worker, const struct ff_attempt *attempt);
 void ff_request_free(struct ff_request *request); /* NULL is fine */

@@ -55,16 +55,17 @@ struct ff_hold {
     struct ff_attempt attempt;
     struct ff_peer *peer; /* NULL: running by the database since before this process; its gang has not come back yet */
     char worker[FF_ID_SIZE];
-    struct ff_job_info *job;      /* NULL where peer was */
-    char extended[FF_ID_SIZE];    /* job whose files this one goes on from, or "" */
-    int64_t ends, grew, walltime; /* the lease; last sign of progress; the job's time limit, 0: none */
-    int64_t expected;             /* ms without progress that the gang declared */
-    int64_t counter;              /* of progress; -1: none seen */
-    int64_t seen, taken;          /* events in order up to here came; are durable; -1: not known */
-    bool acknowledged;            /* the gang has shown that it has the task */
+    struct ff_job_info *job;   /* NULL where peer was */
+    char extended[FF_ID_SIZE]; /* job whose files this one goes on from, or "" */
+    _Atomic int64_t ends;      /* the lease; other threads read it */
+    int64_t grew, walltime;    /* last sign of progress; the job's time limit, 0: none */
+    int64_t expected;          /* ms without progress that the gang declared */
+    int64_t counter;           /* of progress; -1: none seen */
+    int64_t seen, taken;       /* events in order up to here came; are durable; -1: not known */
+    bool acknowledged;         /* the gang has shown that it has the task */
     bool alarmed, verifying, preparing;
-    bool freed;       /* ended in the transaction that runs; true for good once it is durable */
-    const char *stop; /* why it was told to stop, or NULL */
+    atomic_bool freed; /* ended in the transaction that runs; true for good once it is durable */
+    const char *stop;  /* why it was told to stop, or NULL */
     int64_t stop_since, stop_sent;
     void *message; /* TASK, until acknowledged */
     bool sent;     /* it went out at least once */
@@ -122,6 +123,7 @@ struct ff_op {
     json_t *body; /* of the message; owned */
     /* COMMIT: of the result, NULL: none. reason: overrides the message's, with outcome FF_TASK_ENVIRONMENT */
     char path[512];
+    int64_t chunk_bytes; /* of files that belong to it */
     const char *reason;
     char message[FF_MESSAGE_SIZE];
     /* what the transaction found */
@@ -166,7 +168,7 @@ struct ff_dispatch {
     atomic_bool ready, cancels, reload, stop;
     atomic_bool drain_first;
     _Atomic double drain_s;
-    pthread_mutex_t lock; /* the list of peers is changed under it; numbers */
+    pthread_mutex_t lock; /* the lists of peers and holds are changed under it; numbers */
     struct ff_dispatch_numbers numbers;
     /* the loop's */
     struct ff_peer *peers, *bucket[FF_ROUTE_BUCKETS];
@@ -270,6 +272,10 @@ bool ff_files_accept(ff_dispatch *d, struct ff_peer *peer, const struct ff_attem
 /* Lists what the lease's task builds on, then composes and sends its TASK. Takes the lease. */
 void ff_files_prepare(ff_dispatch *d, struct ff_hold *hold, struct ff_lease *lease);
 void ff_files_drop(ff_dispatch *d, const struct ff_attempt *keep);
+/* Is the attempt's task the one that makes the result of a draws job? And when it has: throws away what that does not
+** need. */
+bool ff_is_manifest(const struct ff_attempt *attempt);
+void ff_files_tidy(ff_dispatch *d, const struct ff_attempt *manifest, int64_t chunk_bytes);
 /* What the helpers have finished, since the last call. */
 void ff_files_collect(ff_dispatch *d);
 

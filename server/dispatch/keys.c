@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "common/text_file.h"
 #include "server/dispatch/dispatch.h"
 
 enum { PATH_BYTES = 4096, MAX_KEYS = 65536 };
@@ -66,34 +67,6 @@ ff_err ff_key_read(const char *path, char out[FF_KEY_SIZE], ff_ctx *ctx)
     return FF_OK;
 }
 
-/* Whole or not at all: written beside, synced, renamed. */
-static ff_err write_key(const char *path, const char *key, ff_ctx *ctx)
-{
-    char part[PATH_BYTES];
-    int length = snprintf(part, sizeof part, "%s.part", path);
-    if (length < 0 || length >= PATH_BYTES) return ff_fail(ctx, FF_EUSAGE, FF_HERE, "the path of a key is too long");
-    unlink(part);
-    int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return fail_errno(ctx, "create", part, errno);
-    char line[FF_KEY_SIZE + 1];
-    memcpy(line, key, FF_KEY_SIZE - 1);
-    line[FF_KEY_SIZE - 1] = '\n';
-    bool whole = write(fd, line, FF_KEY_SIZE) == FF_KEY_SIZE && fsync(fd) == 0;
-    int why = errno;
-    explicit_bzero(line, sizeof line);
-    if (close(fd) && whole) {
-        whole = false;
-        why = errno;
-    }
-    if (whole && rename(part, path)) {
-        whole = false;
-        why = errno;
-    }
-    if (whole) return FF_OK;
-    unlink(part);
-    return fail_errno(ctx, "write", path, why);
-}
-
 /* ---- pairs ---- */
 
 /* NAME.key and NAME.pub in dir; pub gets the public key. A lost .pub is made again from the secret. */
@@ -110,7 +83,7 @@ static ff_err ensure_pair(const char *dir, const char *name, char pub[FF_KEY_SIZ
     } else {
         if (zmq_curve_keypair(pub, secret))
             err = ff_fail(ctx, FF_EBUG, FF_HERE, "this build of ZeroMQ has no CURVE: %s", zmq_strerror(errno));
-        if (!err) err = write_key(path, secret, ctx);
+        if (!err) err = ff_text_file_write(path, secret, 0600, true, ctx);
     }
     if (err) goto done;
     snprintf(file, sizeof file, "%s.pub", name);
@@ -118,7 +91,8 @@ static ff_err ensure_pair(const char *dir, const char *name, char pub[FF_KEY_SIZ
     if (err) goto done;
     char old[FF_KEY_SIZE];
     mode_t mode;
-    if (read_text(AT_FDCWD, path, old, &mode) || strcmp(old, pub) != 0) err = write_key(path, pub, ctx);
+    if (read_text(AT_FDCWD, path, old, &mode) || strcmp(old, pub) != 0)
+        err = ff_text_file_write(path, pub, 0600, true, ctx);
 done:
     explicit_bzero(secret, sizeof secret);
     if (err) ff_note(ctx, FF_HERE, "the keys %s", name);
@@ -135,7 +109,8 @@ ff_err ff_keys_ensure(const char *dir, ff_ctx *ctx)
     if (!err) err = path_join(path, dir, "workers/local.pub", ctx);
     char old[FF_KEY_SIZE];
     mode_t mode;
-    if (!err && (read_text(AT_FDCWD, path, old, &mode) || strcmp(old, pub) != 0)) err = write_key(path, pub, ctx);
+    if (!err && (read_text(AT_FDCWD, path, old, &mode) || strcmp(old, pub) != 0))
+        err = ff_text_file_write(path, pub, 0600, true, ctx);
     return err;
 }
 

@@ -132,8 +132,10 @@ void ff_hold_begin(ff_dispatch *d, struct ff_hold *hold, const struct ff_attempt
     hold->attempt = *attempt;
     hold->grew = now;
     ff_hold_renew(d, hold, now);
+    pthread_mutex_lock(&d->lock);
     hold->next = d->holds;
     d->holds = hold;
+    pthread_mutex_unlock(&d->lock);
 }
 
 void ff_hold_renew(const ff_dispatch *d, struct ff_hold *hold, int64_t now)
@@ -203,8 +205,8 @@ static void sweep_peers(ff_dispatch *d)
 
 void ff_sweep(ff_dispatch *d)
 {
-    sweep_holds(d);
     pthread_mutex_lock(&d->lock);
+    sweep_holds(d);
     sweep_peers(d);
     pthread_mutex_unlock(&d->lock);
 }

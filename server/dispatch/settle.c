@@ -108,7 +108,11 @@ static void settle_commit(ff_dispatch *d, struct ff_op *op)
     }
     const char *outcome = json_string_value(json_object_get(op->body, "outcome"));
     const bool succeeded = !op->reason && outcome && strcmp(outcome, "succeeded") == 0;
-    if (op->verdict == FF_COMMITTED && succeeded && op->attempt.number > 1) ff_files_drop(d, &op->attempt);
+    if (op->verdict != FF_COMMITTED || !succeeded) return;
+    if (ff_is_manifest(&op->attempt) && *op->path)
+        ff_files_tidy(d, &op->attempt, op->chunk_bytes); /* what is said again has no path */
+    else if (op->attempt.number > 1)
+        ff_files_drop(d, &op->attempt);
 }
 
 static void settle_late(ff_dispatch *d, struct ff_op *op)

@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #include "server/dispatch/helpers.h"
+#include "server/queue/datasets.h"
 
 enum {
     LINGER_MS = 1000,
@@ -127,6 +128,28 @@ static ff_err take_over(ff_dispatch *d, ff_ctx *ctx)
     return err;
 }
 
+static ff_err tidy_one(void *self, const struct ff_result_row *row, ff_ctx *ctx)
+{
+    struct ff_attempt attempt = {.number = row->attempt};
+    (void)ctx;
+    memcpy(attempt.job, row->job, sizeof attempt.job);
+    memcpy(attempt.task, row->task, sizeof attempt.task);
+    if (ff_is_manifest(&attempt)) ff_files_tidy(self, &attempt, row->chunk_bytes);
+    return FF_OK;
+}
+
+static ff_err tidy_all(ff_tx *tx, void *arg, ff_ctx *ctx)
+{
+    return ff_results_each(tx, tidy_one, arg, ctx);
+}
+
+/* Chunks of draws whose result was committed when the last process ended. */
+static void tidy_left(ff_dispatch *d)
+{
+    ff_ctx ctx = {0};
+    if (ff_queue_read(d->queue, tidy_all, d, &ctx)) ff_log(d, "warning", "old draws stay: %s", ctx.message);
+}
+
 /* On the queue's writer thread: only flags. */
 static void changed(void *self, const struct ff_changes *changes)
 {
@@ -205,6 +228,7 @@ ff_err ff_dispatch_start(ff_dispatch **out, const struct ff_dispatch_config *con
     if (!err) err = ff_zap_start(&d->zap, d->context, &d->allowed, ctx);
     if (!err) err = open_socket(d, config, ctx);
     if (!err) err = ff_helpers_start(&d->helpers, d->store, d->wake_fd, ctx);
+    if (!err) tidy_left(d);
     if (!err) err = start_thread(d, ctx);
     if (err) {
         ff_note(ctx, FF_HERE, "while the dispatcher starts");
@@ -260,6 +284,18 @@ ff_err ff_dispatch_drain(ff_dispatch *d, const char *worker, ff_ctx *ctx)
     if (!peer) return ff_fail(ctx, FF_ENOTFOUND, FF_HERE, "no gang %s is connected", worker);
     ff_wake(d);
     return FF_OK;
+}
+
+void ff_dispatch_leases(ff_dispatch *d, const char *job,
+                        void (*fn)(void *self, const char *task, int attempt, int64_t ends_ms), void *self)
+{
+    const int64_t ahead = ff_now_ms() - ff_boot_ms();
+    pthread_mutex_lock(&d->lock);
+    for (const struct ff_hold *hold = d->holds; hold; hold = hold->next) {
+        const struct ff_attempt *a = &hold->attempt;
+        if (!hold->freed && strcmp(a->job, job) == 0) fn(self, a->task, a->number, hold->ends + ahead);
+    }
+    pthread_mutex_unlock(&d->lock);
 }
 
 void ff_dispatch_numbers(ff_dispatch *d, struct ff_dispatch_numbers *out)

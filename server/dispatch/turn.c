@@ -125,6 +125,7 @@ static ff_err do_commit(struct ff_tx *tx, struct ff_op *op, ff_ctx *ctx)
         c.path = *op->path ? op->path : NULL;
         c.sha256 = text(result, "sha256");
         c.size = json_integer_value(json_object_get(result, "size"));
+        c.chunk_bytes = op->chunk_bytes;
     }
     ff_err err = ff_tasks_commit(tx, &c, &op->verdict, ctx);
     if (!err && op->hold) op->hold->freed = true;

@@ -36,22 +36,35 @@ static ff_err reply(struct ff_request *r, const struct ff_look *look, long start
     if (err) return err;
     const struct ff_draws_request request = {.job = r->match.args[0],
                                              .result = look->has_result ? look->result.path : NULL,
+                                             .chunked = look->result.chunk_bytes > 0,
                                              .attempts = look->done,
                                              .start = start,
                                              .count = count};
     err = ff_storehouse_draws(r->http->config.store, &request, &bytes, &size, ctx);
+    if (err == FF_ECORRUPT && request.chunked) ff_look_corrupt(r, &look->result);
     return err ? err : ff_reply_bytes(r, MHD_HTTP_OK, "application/x-npy", bytes, size, ctx);
+}
+
+/* *moved: the chunks may have become a result while they were read. */
+static ff_err answer(struct ff_request *r, long start, long count, bool *moved, ff_ctx *ctx)
+{
+    struct ff_look look;
+    ff_err err = ff_look_all(r, &look, ctx);
+    if (err) return err;
+    err = reply(r, &look, start, count, ctx);
+    *moved = err == FF_ENOTFOUND && !look.has_result && json_object_size(look.done) > 0;
+    ff_look_done(&look);
+    return err;
 }
 
 ff_err ff_get_draws(struct ff_request *r, ff_ctx *ctx)
 {
-    struct ff_look look;
     long start, count;
+    bool moved = false;
     ff_err err = ff_query_number(&r->query, "start", 0, LONG_MAX / 2, 0, &start, ctx);
     if (!err) err = ff_query_number(&r->query, "count", 1, LONG_MAX / 2, 0, &count, ctx);
-    if (!err) err = ff_look_all(r, &look, ctx);
-    if (err) return err;
-    err = reply(r, &look, start, count, ctx);
-    ff_look_done(&look);
-    return err;
+    if (!err) err = answer(r, start, count, &moved, ctx);
+    if (!moved) return err;
+    ff_ctx_clear(ctx);
+    return answer(r, start, count, &moved, ctx);
 }

@@ -55,6 +55,16 @@ static void add_jobs(struct text *t, const struct ff_job_counts *c)
     add(t, "fullfield_job_redeliveries_total %ld\n", c->redeliveries);
 }
 
+/* Of jobs that ran, however they ended; kinds are few. */
+static void add_durations(struct text *t, const struct ff_job_counts *c)
+{
+    head(t, "fullfield_job_duration_seconds", "summary", "Time from a job's first start to its end.");
+    for (int i = 0; i < c->nkinds; i++) {
+        add(t, "fullfield_job_duration_seconds_sum{kind=\"%s\"} %.3f\n", c->duration[i].kind, c->duration[i].seconds);
+        add(t, "fullfield_job_duration_seconds_count{kind=\"%s\"} %ld\n", c->duration[i].kind, c->duration[i].jobs);
+    }
+}
+
 static void add_workers(struct text *t, ff_dispatch *dispatch)
 {
     struct ff_dispatch_numbers n = {0};
@@ -105,6 +115,7 @@ ff_err ff_get_metrics(struct ff_request *r, ff_ctx *ctx)
     ff_err err = ff_queue_read(r->http->config.queue, count, &counts, ctx);
     if (err) return err;
     add_jobs(&t, &counts);
+    add_durations(&t, &counts);
     add_workers(&t, r->http->config.dispatch);
     add_http(&t, r->http);
     if (!t.failed)

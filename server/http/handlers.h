@@ -27,8 +27,9 @@ ff_err ff_delete_job(struct ff_request *r, ff_ctx *ctx);
 ff_err ff_get_logs(struct ff_request *r, ff_ctx *ctx);
 ff_err ff_get_events(struct ff_request *r, ff_ctx *ctx);
 ff_err ff_get_samples(struct ff_request *r, ff_ctx *ctx);
-/* draws.c, maps.c, result.c */
+/* draws.c, chunks.c, maps.c, result.c */
 ff_err ff_get_draws(struct ff_request *r, ff_ctx *ctx);
+ff_err ff_get_chunk(struct ff_request *r, ff_ctx *ctx);
 ff_err ff_get_map(struct ff_request *r, ff_ctx *ctx);
 ff_err ff_get_result(struct ff_request *r, ff_ctx *ctx);
 /* datasets.c */

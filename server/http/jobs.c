@@ -1,4 +1,6 @@
 /* server/http/jobs.c - jobs listed, looked at, cancelled. */
+#include <string.h>
+
 #include "server/http/reply.h"
 #include "server/queue/jobs.h"
 
@@ -42,11 +44,37 @@ static ff_err get(ff_tx *tx, void *arg, ff_ctx *ctx)
     return ff_jobs_get(tx, &q->r->who, q->r->match.args[0], true, &q->out, ctx);
 }
 
+static void set_expiry(void *self, const char *task, int attempt, int64_t ends_ms)
+{
+    char text[FF_TIME_SIZE];
+    json_t *shown = json_object_get(self, task);
+    if (json_integer_value(json_object_get(shown, "attempt")) != attempt) return;
+    ff_time_text(ends_ms, text);
+    json_object_set_new(shown, "lease_expires", json_string(text));
+}
+
+/* The queue does not know when leases end: dispatch does. */
+static void add_expiries(ff_dispatch *dispatch, json_t *job)
+{
+    json_t *running = json_object(), *task; /* by name */
+    size_t i;
+    json_array_foreach(json_object_get(job, "tasks"), i, task)
+    {
+        if (strcmp(json_string_value(json_object_get(task, "state")), "running") == 0)
+            json_object_set(running, json_string_value(json_object_get(task, "name")), task);
+    }
+    if (json_object_size(running))
+        ff_dispatch_leases(dispatch, json_string_value(json_object_get(job, "id")), set_expiry, running);
+    json_decref(running);
+}
+
 ff_err ff_get_job(struct ff_request *r, ff_ctx *ctx)
 {
     struct query q = {.r = r};
     ff_err err = ff_queue_read(r->http->config.queue, get, &q, ctx);
-    return err ? err : ff_reply_json(r, MHD_HTTP_OK, q.out, ctx);
+    if (err) return err;
+    if (r->http->config.dispatch) add_expiries(r->http->config.dispatch, q.out);
+    return ff_reply_json(r, MHD_HTTP_OK, q.out, ctx);
 }
 
 static ff_err cancel(ff_tx *tx, void *arg, ff_ctx *ctx)

@@ -50,9 +50,11 @@ static ff_err look_all(ff_tx *tx, void *arg, ff_ctx *ctx)
     if (err) return err;
     err = ff_results_find(tx, who, id, &look->result, ctx);
     look->has_result = err == FF_OK;
-    if (err != FF_ENOTFOUND) return err;
+    if (err == FF_ENOTFOUND)
+        ff_ctx_clear(ctx);
+    else if (err || !look->result.chunk_bytes)
+        return err;
     json_t *job = NULL;
-    ff_ctx_clear(ctx);
     err = ff_jobs_get(tx, who, id, true, &job, ctx);
     if (!err) err = attempts(look, job, ctx);
     json_decref(job);
@@ -74,4 +76,23 @@ void ff_look_done(struct ff_look *look)
     json_decref(look->done);
     free(look->spec);
     *look = (struct ff_look){0};
+}
+
+ff_err ff_look_no_result(const struct ff_job_row *job, ff_ctx *ctx)
+{
+    if (strcmp(job->state, "succeeded") == 0) return ff_fail(ctx, FF_ENOTFOUND, FF_HERE, "the job has no result file");
+    return ff_fail(ctx, FF_ECONFLICT, FF_HERE, "the job is %s: it has no result%s", job->state,
+                   job->ended ? "" : " yet");
+}
+
+static ff_err flag_corrupt(ff_tx *tx, void *arg, ff_ctx *ctx)
+{
+    return ff_results_flag_corrupt(tx, arg, ctx);
+}
+
+void ff_look_corrupt(struct ff_request *r, const struct ff_result_row *result)
+{
+    ff_ctx ignored = {0};
+    if (!result->corrupt && ff_queue_write(r->http->config.queue, flag_corrupt, (void *)result->job, &ignored))
+        ff_http_log(r->http, "error", "%s: a corrupt result could not be flagged: %s", r->id, ignored.message);
 }

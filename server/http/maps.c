@@ -1,4 +1,5 @@
-/* server/http/maps.c - GET /v1/jobs/{job}/maps/{name}?bin=&format=: a map of a result, or of the chains that run. */
+/* server/http/maps.c - GET /v1/jobs/{job}/maps/{name}?bin=&component=&format=: a map of a result, or of the chains that
+** run. */
 #include <string.h>
 
 #include "server/http/look.h"
@@ -25,12 +26,13 @@ ff_err ff_get_map(struct ff_request *r, ff_ctx *ctx)
 {
     struct ff_look look;
     int format;
-    long bin;
+    long bin, component;
     void *bytes = NULL;
     size_t size = 0;
     ff_err err = format_of(r, &format, ctx);
-    /* All bins in one array; a picture or image shows one. */
+    /* All bins and components in one array; a picture or image shows one. */
     if (!err) err = ff_query_number(&r->query, "bin", 0, MAX_BIN, format == 0 ? -1 : 0, &bin, ctx);
+    if (!err) err = ff_query_number(&r->query, "component", 0, 1, format == 0 ? -1 : 0, &component, ctx);
     if (!err) err = ff_look_all(r, &look, ctx);
     if (err) return err;
     const struct ff_map_request request = {.job = r->match.args[0],
@@ -38,6 +40,7 @@ ff_err ff_get_map(struct ff_request *r, ff_ctx *ctx)
                                            .attempts = look.attempts,
                                            .name = r->match.args[1],
                                            .bin = (int)bin,
+                                           .component = (int)component,
                                            .format = formats[format].format};
     err = ff_storehouse_map(r->http->config.store, &request, &bytes, &size, ctx);
     if (!err) err = ff_reply_bytes(r, MHD_HTTP_OK, formats[format].type, bytes, size, ctx);

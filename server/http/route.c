@@ -29,7 +29,8 @@ const struct ff_route ff_routes[] = {
     {"GET", "/v1/jobs/{job}/events", ff_get_events, FF_USERS, FF_BODY_NONE, false, "after"},
     {"GET", "/v1/jobs/{job}/samples", ff_get_samples, FF_USERS, FF_BODY_NONE, false, "from limit format"},
     {"GET", "/v1/jobs/{job}/draws", ff_get_draws, FF_USERS, FF_BODY_NONE, false, "start count"},
-    {"GET", "/v1/jobs/{job}/maps/{name}", ff_get_map, FF_USERS, FF_BODY_NONE, false, "bin format"},
+    {"GET", "/v1/jobs/{job}/chunks/{chunk}/{array}", ff_get_chunk, FF_USERS, FF_BODY_NONE, false, ""},
+    {"GET", "/v1/jobs/{job}/maps/{name}", ff_get_map, FF_USERS, FF_BODY_NONE, false, "bin component format"},
     {"GET", "/v1/jobs/{job}/result", ff_get_result, FF_USERS, FF_BODY_NONE, false, ""},
     {"POST", "/v1/datasets", ff_post_dataset, FF_USERS, FF_BODY_FILE, false, "name"},
     {"GET", "/v1/datasets", ff_get_datasets, FF_USERS, FF_BODY_NONE, false, "limit cursor"},
@@ -59,6 +60,8 @@ static const struct {
     {"{user}", "us_", NULL},
     {"{token}", "tk_", NULL},
     {"{name}", NULL, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"},
+    {"{chunk}", NULL, "abcdefghijklmnopqrstuvwxyz0123456789-"},
+    {"{array}", NULL, "abcdefghijklmnopqrstuvwxyz"},
     {"{file}", NULL, "abcdefghijklmnopqrstuvwxyz0123456789_-."},
 };
 

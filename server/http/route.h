@@ -27,7 +27,8 @@ enum ff_body {
 
 struct ff_route {
     const char *method;
-    /* Segments are words, or "{job}", "{dataset}", "{worker}", "{user}", "{token}" (ids), "{name}", "{file}". */
+    /* Segments are words, or "{job}", "{dataset}", "{worker}", "{user}", "{token}" (ids), "{name}", "{chunk}",
+    ** "{array}", "{file}". */
     const char *pattern;
     ff_handler handle;
     enum ff_access access;
@@ -38,7 +39,7 @@ struct ff_route {
 extern const struct ff_route ff_routes[];
 extern const int ff_nroutes;
 
-enum { FF_ARG_SIZE = 64, FF_MAX_ARGS = 2, FF_ALLOW_SIZE = 48 };
+enum { FF_ARG_SIZE = 64, FF_MAX_ARGS = 3, FF_ALLOW_SIZE = 48 };
 struct ff_match {
     const struct ff_route *route;
     char args[FF_MAX_ARGS][FF_ARG_SIZE]; /* what stands for the {..} of the pattern, in order */

@@ -2,6 +2,7 @@
 #include "server/main/config.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,6 +28,7 @@ static void read_addresses(struct ff_scope *s, struct ff_server_config *c)
     ff_read_text(s, "tls_key", c->tls_key, sizeof c->tls_key, "");
     c->i_have_tls = ff_read_bool(s, "i_have_tls", false);
     c->private_run = ff_read_bool(s, "private", false);
+    c->parent = number(s, "parent", 0, INT_MAX, 0);
     c->test_kinds = ff_read_bool(s, "test_kinds", false);
 }
 

@@ -17,6 +17,7 @@ struct ff_server_config {
     char tls_cert[FF_PATH_SIZE], tls_key[FF_PATH_SIZE];
     bool i_have_tls;  /* something in front of us speaks TLS */
     bool private_run; /* of one `ffctl run`: ends with its parent, makes no token and no backups */
+    int parent;       /* its process, 0: not told */
     bool test_kinds;  /* accept jobs of kind "noop" */
     int workers, worker_ranks, worker_threads; /* local gangs, ranks and threads (0: cores / gangs) of each */
     double worker_memory_gib;                  /* of each gang, 0: no limit */

@@ -16,6 +16,7 @@
 #include "server/main/notify.h"
 #include "server/main/restore.h"
 #include "server/main/service.h"
+#include "server/queue/queue.h"
 
 static const char HELP[] =
     "ffserver - the Fullfield server: takes jobs over HTTP, hands them to gangs of workers\n"
@@ -40,7 +41,7 @@ static const char HELP[] =
     "  --reserve-mib N  --keep-free-mib N       room that is kept on the disk\n"
     "  --backup FILE            write a copy of the database and exit\n"
     "  --restore FILE           put a backup in the place of the database, which is kept beside it, and exit\n"
-    "  --private                serve one `ffctl run` and end with it\n"
+    "  --private [--parent PID] serve one `ffctl run` and end with it, process PID\n"
     "  --version  --help\n"
     "\n"
     "SIGTERM: gangs checkpoint, then exit 0. SIGHUP: read the keys of gangs again.\n";
@@ -83,6 +84,7 @@ static const struct known known[] = {{"data", "data", TEXT},
                                      {"reserve-mib", "reserve_mib", INTEGER},
                                      {"keep-free-mib", "keep_free_mib", INTEGER},
                                      {"private", "private", FLAG},
+                                     {"parent", "parent", INTEGER},
                                      {"test-kinds", "test_kinds", FLAG}};
 enum { NKNOWN = sizeof known / sizeof *known };
 
@@ -155,14 +157,10 @@ static int back_up(const struct ff_server_config *config, const char *target)
 {
     char path[FF_PATH_SIZE + 32];
     ff_ctx ctx = {0};
-    ff_queue *queue = NULL;
     snprintf(path, sizeof path, "%s/fullfield.db", config->data);
     if (access(path, F_OK) != 0)
         return complain((ff_fail(&ctx, FF_ENOFILE, FF_HERE, "there is no database %s", path), &ctx));
-    ff_err err = ff_queue_open(&queue, &(struct ff_queue_config){.path = path, .readers = 1}, &ctx);
-    if (!err) err = ff_queue_backup(queue, target, &ctx);
-    ff_queue_close(queue);
-    if (err) return complain(&ctx);
+    if (ff_queue_copy(path, target, &ctx)) return complain(&ctx);
     fprintf(stderr, "ffserver: backup written: %s\n", target);
     return 0;
 }
@@ -216,13 +214,23 @@ static void wait_for_the_end(struct ff_service *service, struct ff_log *log, con
     }
 }
 
+/* A private server is told when its parent ends, from now on: one that has ended already is not the parent any more. */
+static ff_err follow_parent(const struct ff_server_config *config, ff_ctx *ctx)
+{
+    if (!config->private_run) return FF_OK;
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (!config->parent || getppid() == config->parent) return FF_OK;
+    return ff_fail(ctx, FF_EINTERRUPTED, FF_HERE, "process %d, for which this server was to run, is gone",
+                   config->parent);
+}
+
 static int serve(const struct ff_server_config *config)
 {
     struct ff_log *log = NULL;
     struct ff_service *service = NULL;
     sigset_t held;
     ff_ctx ctx = {0};
-    if (config->private_run) prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (follow_parent(config, &ctx)) return complain(&ctx);
     hold_signals(&held);
     raise_limits();
     umask(0077);

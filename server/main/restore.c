@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/model.h"
+#include "common/publish.h"
 #include "server/main/setup.h"
 #include "server/queue/queue.h"
 
@@ -39,7 +39,6 @@ static ff_err copy_bytes(int from, int to, const char *source, const char *targe
         }
     }
     if (!err && n < 0) err = fail_errno(ctx, "read", source);
-    if (!err && fsync(to) != 0) err = fail_errno(ctx, "write", target);
     free(block);
     return err;
 }
@@ -81,16 +80,6 @@ static ff_err set_aside(const char *database, ff_ctx *ctx)
     return FF_OK;
 }
 
-/* Renames are on disk when their folder is. */
-static ff_err sync_folder(const char *data, ff_ctx *ctx)
-{
-    const int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool synced = fd >= 0 && fsync(fd) == 0;
-    const ff_err err = synced ? FF_OK : fail_errno(ctx, "sync", data);
-    if (fd >= 0) close(fd);
-    return err;
-}
-
 static ff_err restore_locked(const char *data, const char *file, ff_ctx *ctx)
 {
     char database[PATH], copy[PATH], path[PATH + 8];
@@ -99,8 +88,7 @@ static ff_err restore_locked(const char *data, const char *file, ff_ctx *ctx)
     ff_err err = copy_file(file, copy, ctx);
     if (!err) err = check_copy(copy, ctx);
     if (!err) err = set_aside(database, ctx);
-    if (!err && rename(copy, database) != 0) err = fail_errno(ctx, "put in place", copy);
-    if (!err) err = sync_folder(data, ctx);
+    if (!err) err = ff_publish(copy, database, ctx); /* with the names given before, which are of the same folder */
     for (size_t i = 0; i < sizeof SUFFIXES / sizeof *SUFFIXES; i++) {
         snprintf(path, sizeof path, "%s%s", copy, SUFFIXES[i]);
         unlink(path);

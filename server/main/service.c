@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/text_file.h"
 #include "server/dispatch/dispatch.h"
 #include "server/http/http.h"
 #include "server/main/keep.h"
@@ -133,9 +134,9 @@ static ff_err publish_addresses(struct ff_service *s, ff_ctx *ctx)
     char path[PATH];
     const char *remote = s->config->dispatch[0] ? ff_dispatch_endpoint(s->dispatch, 1) : NULL;
     snprintf(path, sizeof path, "%s/dispatch.address", s->config->data);
-    ff_err err = ff_setup_write(path, remote ? remote : ff_dispatch_endpoint(s->dispatch, 0), ctx);
+    ff_err err = ff_text_file_write(path, remote ? remote : ff_dispatch_endpoint(s->dispatch, 0), 0600, true, ctx);
     snprintf(path, sizeof path, "%s/server.address", s->config->data);
-    if (!err) err = ff_setup_write(path, ff_http_address(s->http), ctx);
+    if (!err) err = ff_text_file_write(path, ff_http_address(s->http), 0600, true, ctx);
     return err;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/model.h"
+#include "common/text_file.h"
 #include "server/queue/users.h"
 
 static ff_err in_use(const char *data, int fd, ff_ctx *ctx)
@@ -58,20 +59,6 @@ ff_err ff_setup_expects(const char *data, const char *database, ff_ctx *ctx)
         database, data);
 }
 
-ff_err ff_setup_write(const char *path, const char *line, ff_ctx *ctx)
-{
-    char part[FF_PATH_SIZE + 32];
-    snprintf(part, sizeof part, "%s.part", path);
-    const int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return ff_fail(ctx, FF_EIO, FF_HERE, "cannot write %s: %s", part, strerror(errno));
-    const bool written = dprintf(fd, "%s\n", line) == (int)strlen(line) + 1 && fsync(fd) == 0;
-    const int cause = errno;
-    close(fd);
-    if (written && rename(part, path) == 0) return FF_OK;
-    unlink(part);
-    return ff_fail(ctx, FF_EIO, FF_HERE, "cannot write %s: %s", path, strerror(written ? errno : cause));
-}
-
 struct first {
     bool needed;
     const char *data;
@@ -94,7 +81,7 @@ static ff_err make_admin(ff_tx *tx, void *arg, ff_ctx *ctx)
     /* The file comes before the commit: a crash between them leaves a useless file, which the next start replaces, and
     ** never a token that nobody knows. */
     snprintf(path, sizeof path, "%s/admin.token", first->data);
-    if (!err) err = ff_setup_write(path, token, ctx);
+    if (!err) err = ff_text_file_write(path, token, 0600, true, ctx);
     memset(token, 0, sizeof token);
     return err;
 }

@@ -20,7 +20,4 @@ FF_MUST_USE ff_err ff_setup_expects(const char *data, const char *database, ff_c
 ** while there are users is not made again: `ffctl tokens add` does that. */
 FF_MUST_USE ff_err ff_setup_admin(const char *data, ff_queue *queue, bool *made, ff_ctx *ctx);
 
-/* A small file with one line of text, durably, mode 0600. */
-FF_MUST_USE ff_err ff_setup_write(const char *path, const char *line, ff_ctx *ctx);
-
 #endif

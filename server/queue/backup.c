@@ -2,27 +2,13 @@
 ** checked, synced, renamed. What reads the snapshot does not hold up the writer. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/fault.h"
+#include "common/publish.h"
 #include "server/queue/inner.h"
-
-static ff_err fail_errno(const char *path, int why, ff_ctx *ctx)
-{
-    return ff_fail(ctx, why == ENOSPC || why == EDQUOT ? FF_EDISKFULL : FF_EIO, FF_HERE, "backup to %s: %s", path,
-                   strerror(why));
-}
-
-static ff_err sync_path(const char *path, int flags, ff_ctx *ctx)
-{
-    int fd = open(path, flags | O_CLOEXEC);
-    int why = fd < 0 || fsync(fd) ? errno : 0;
-    if (fd >= 0) close(fd);
-    return why ? fail_errno(path, why, ctx) : FF_OK;
-}
 
 static ff_err copy(sqlite3 *from, sqlite3 *to, ff_ctx *ctx)
 {
@@ -33,48 +19,52 @@ static ff_err copy(sqlite3 *from, sqlite3 *to, ff_ctx *ctx)
     return rc == SQLITE_DONE ? FF_OK : ff_sql_fail(to, rc, FF_HERE, "be copied", ctx);
 }
 
-/* A copy says in its head that it has a write-ahead log; as one file it is easier to keep. */
-static ff_err copy_into(ff_tx *from, const char *part, ff_ctx *ctx)
+/* A copy says in its head that it has a write-ahead log; as one file it is easier to keep. What is wrong with the copy is wrong
+** with `database`, whose pages it has. */
+static ff_err copy_into(ff_tx *from, const char *database, int version, const char *part, ff_ctx *ctx)
 {
     ff_tx *to;
     int fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return fail_errno(part, errno, ctx);
+    if (fd < 0) return ff_write_fail(ctx, errno, part, strerror(errno));
     close(fd);
     ff_err err = ff_connect(&to, part, FF_OPEN_COPY, ctx);
     if (err) return err;
     err = copy(from->db, to->db, ctx);
     if (!err) err = ff_sql_script(to, "PRAGMA journal_mode=DELETE", ctx);
-    if (!err) err = ff_check_database(to, part, FF_SCHEMA_VERSION, ctx);
+    if (!err) err = ff_check_database(to, database, version, ctx);
     ff_disconnect(to);
     return err;
 }
 
-static ff_err publish(const char *part, const char *path, ff_ctx *ctx)
+/* Looked at only: neither is an older schema brought up to date, nor is its log moved into the database. */
+static ff_err open_as_it_is(ff_tx **out, const char *database, int *version, ff_ctx *ctx)
 {
-    char *folder = strdup(path);
-    if (!folder) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a path");
-    char *slash = strrchr(folder, '/');
-    if (slash) slash[slash == folder] = '\0';
-    ff_err err = sync_path(part, O_RDONLY, ctx);
-    ff_crash_point("backup_before_rename");
-    if (!err && rename(part, path)) err = fail_errno(path, errno, ctx);
-    if (!err) err = sync_path(slash ? folder : ".", O_RDONLY | O_DIRECTORY, ctx);
-    free(folder);
+    ff_err err = ff_connect(out, database, FF_OPEN_CHECK, ctx);
+    if (!err) err = ff_schema_version(*out, database, version, ctx);
+    if (!err && *version == 0) err = ff_fail(ctx, FF_EDATABASE, FF_HERE, "%s is empty", database);
+    return err;
+}
+
+ff_err ff_queue_copy(const char *database, const char *path, ff_ctx *ctx)
+{
+    char *part = ff_part_name(path);
+    ff_tx *from = NULL;
+    int version;
+    if (!part) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a path");
+    ff_err err = open_as_it_is(&from, database, &version, ctx);
+    if (!err) {
+        err = copy_into(from, database, version, part, ctx);
+        if (!err) ff_crash_point("backup_before_rename");
+        if (!err) err = ff_publish(part, path, ctx);
+        if (err) ff_part_drop(part);
+    }
+    if (err) ff_note(ctx, FF_HERE, "backup of %s to %s", database, path);
+    ff_disconnect(from);
+    free(part);
     return err;
 }
 
 ff_err ff_queue_backup(ff_queue *q, const char *path, ff_ctx *ctx)
 {
-    size_t size = strlen(path) + sizeof ".part";
-    char *part = malloc(size);
-    ff_tx *from = NULL;
-    if (!part) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a path");
-    snprintf(part, size, "%s.part", path);
-    ff_err err = ff_connect(&from, q->path, FF_OPEN_READER, ctx);
-    if (!err) err = copy_into(from, part, ctx);
-    if (!err) err = publish(part, path, ctx);
-    if (err) unlink(part);
-    ff_disconnect(from);
-    free(part);
-    return err;
+    return ff_queue_copy(q->path, path, ctx);
 }

@@ -27,7 +27,8 @@ struct ff_result_row {
     char job[FF_ID_SIZE], task[32], path[512], sha256[65]; /* path relative to the store */
     int attempt;
     int64_t size, created_ms;
-    bool corrupt; /* flagged when the bytes no longer match */
+    int64_t chunk_bytes; /* of files of draws beside it (files/chunks.h); 0: none */
+    bool corrupt;        /* flagged when the bytes no longer match */
 };
 FF_MUST_USE ff_err ff_results_find(ff_tx *tx, const struct ff_who *who, const char *job, struct ff_result_row *row,
                                    ff_ctx *ctx);

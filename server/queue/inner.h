@@ -61,7 +61,7 @@ struct ff_queue {
 };
 
 /* ---- migrate.c, check.c ---- */
-enum { FF_SCHEMA_VERSION = 2, FF_APPLICATION_ID = 0x46464c44 /* "FFLD" */ };
+enum { FF_SCHEMA_VERSION = 3, FF_APPLICATION_ID = 0x46464c44 /* "FFLD" */ };
 /* Version of an open database, 0: empty. FF_EDATABASE when it is somebody else's, FF_EVERSION when it is newer. */
 FF_MUST_USE ff_err ff_schema_version(ff_tx *tx, const char *path, int *version, ff_ctx *ctx);
 FF_MUST_USE ff_err ff_migrate(ff_tx *writer, const char *path, ff_ctx *ctx);

@@ -35,9 +35,9 @@ FF_MUST_USE ff_err ff_jobs_submit(ff_tx *tx, const struct ff_submission *s, char
 
 /* The job as the API shows it: id, kind, name, state, reason, message, created, started, finished (RFC 3339 or null), user,
 ** priority, pool, progress (latest, or null), attempts (most of any task), tasks {total, done}, retry_of, extend_of, result
-** {size, sha256, corrupt} or null, error (problem) or null, links; with `full` also spec, and tasks[] {name, state, attempt,
-** worker, lease_expires, reason} in the place of the counts, which then are task_counts. lease_expires is null here: leases
-** are dispatch's. New reference. */
+** {size, sha256, corrupt, chunk_bytes} or null, error (problem) or null, links; with `full` also spec, and tasks[] {name,
+** state, attempt, worker, lease_expires, reason} in the place of the counts, which then are task_counts. lease_expires is
+** null here: leases are dispatch's. New reference. */
 FF_MUST_USE ff_err ff_jobs_get(ff_tx *tx, const struct ff_who *who, const char *id, bool full, json_t **out,
                                ff_ctx *ctx);
 /* Row number and whether the job has ended. */
@@ -68,10 +68,17 @@ FF_MUST_USE ff_err ff_jobs_cancel(ff_tx *tx, const struct ff_who *who, const cha
 FF_MUST_USE ff_err ff_jobs_spec(ff_tx *tx, const struct ff_who *who, const char *id, char **spec, ff_ctx *ctx);
 
 /* Counts by state over all users, and the age of the oldest queued job: for /metrics and /readyz. */
+enum { FF_MAX_KINDS = 16 };
 struct ff_job_counts {
     long queued, running, cancelling, succeeded, failed, crashed, cancelled;
     double oldest_queued_s;
     long redeliveries;
+    int nkinds; /* of jobs that ran and ended, also of those that are no longer kept */
+    struct {
+        char kind[12];
+        long jobs;
+        double seconds; /* from first start to end, of all of them */
+    } duration[FF_MAX_KINDS];
 };
 FF_MUST_USE ff_err ff_jobs_count(ff_tx *tx, struct ff_job_counts *out, ff_ctx *ctx);
 

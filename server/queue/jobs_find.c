@@ -82,6 +82,22 @@ static long *count_of(struct ff_job_counts *c, const char *state)
     return NULL;
 }
 
+static ff_err read_durations(ff_tx *tx, struct ff_job_counts *out, ff_ctx *ctx)
+{
+    struct ff_stmt s;
+    ff_sql_open(&s, tx,
+                "SELECT substr(n.name, 6), n.value, ms.value FROM totals n JOIN totals ms "
+                "ON ms.name = 'job_ms.' || substr(n.name, 6) WHERE n.name >= 'jobs.' AND n.name < 'jobs/' ORDER BY 1",
+                FF_NO_ARGS, ctx);
+    while (out->nkinds < FF_MAX_KINDS && ff_sql_next(&s)) {
+        ff_col_copy(&s, 0, out->duration[out->nkinds].kind, sizeof out->duration[0].kind);
+        out->duration[out->nkinds].jobs = (long)ff_col_int(&s, 1);
+        out->duration[out->nkinds].seconds = (double)ff_col_int(&s, 2) / 1000;
+        out->nkinds++;
+    }
+    return ff_sql_close(&s);
+}
+
 ff_err ff_jobs_count(ff_tx *tx, struct ff_job_counts *out, ff_ctx *ctx)
 {
     struct ff_stmt s;
@@ -98,6 +114,7 @@ ff_err ff_jobs_count(ff_tx *tx, struct ff_job_counts *out, ff_ctx *ctx)
                          FF_NO_ARGS, ctx);
     if (!err)
         err = ff_sql_int(tx, &redeliveries, 0, "SELECT value FROM totals WHERE name = 'redeliveries'", FF_NO_ARGS, ctx);
+    if (!err) err = read_durations(tx, out, ctx);
     double age = (double)(ff_now_ms() - oldest) / 1000;
     out->oldest_queued_s = oldest && age > 0 ? age : 0;
     out->redeliveries = (long)redeliveries;

@@ -9,7 +9,7 @@
 #define JOB_COLUMNS                                                                                                    \
     "SELECT j.row, j.id, j.kind, j.name, j.state, j.reason, j.message, j.created_ms, j.started_ms, j.finished_ms, "    \
     "u.name, j.priority, j.pool, j.progress, j.attempts, j.ntasks, j.done, j.retry_of, j.extend_of, r.size, "          \
-    "r.sha256, r.corrupt, j.problem "                                                                                  \
+    "r.sha256, r.corrupt, r.chunk_bytes, j.problem "                                                                   \
     "FROM jobs j JOIN users u ON u.row = j.user LEFT JOIN results r ON r.job = j.row "
 enum column {
     ROW,
@@ -34,6 +34,7 @@ enum column {
     SIZE,
     SHA256,
     CORRUPT,
+    CHUNK_BYTES,
     PROBLEM
 };
 
@@ -54,8 +55,8 @@ static json_t *links_of(const char *id, bool result)
 static json_t *result_of(struct ff_stmt *s)
 {
     if (!ff_col_text(s, SHA256)) return json_null();
-    return json_pack("{sI ss sb}", "size", (json_int_t)ff_col_int(s, SIZE), "sha256", ff_col_text(s, SHA256), "corrupt",
-                     ff_col_int(s, CORRUPT) != 0);
+    return json_pack("{sI ss sb sI}", "size", (json_int_t)ff_col_int(s, SIZE), "sha256", ff_col_text(s, SHA256),
+                     "corrupt", ff_col_int(s, CORRUPT) != 0, "chunk_bytes", (json_int_t)ff_col_int(s, CHUNK_BYTES));
 }
 
 /* The job of the statement's row; NULL: no memory. */
@@ -81,7 +82,7 @@ static json_t *job_of(struct ff_stmt *s)
 
 /* ---- one ---- */
 
-/* Leases end by the monotonic clock of dispatch, so the time of that is not known here: null. */
+/* When leases end only dispatch knows: null here. */
 static ff_err tasks_of(ff_tx *tx, int64_t job, json_t *out, ff_ctx *ctx)
 {
     struct ff_stmt s;

@@ -61,8 +61,21 @@ static json_t *end_event(const struct ff_end *end)
     return event;
 }
 
+/* Into the totals, which outlive the jobs: how many jobs of its kind have run and ended, and how long they took. The clock may
+** have been set back meanwhile: no job took less than no time. One that never ran does not count. */
+static ff_err count_duration(ff_tx *tx, int64_t job, int64_t now, ff_ctx *ctx)
+{
+    return ff_sql_run(tx,
+                      "INSERT INTO totals (name, value) "
+                      "SELECT 'jobs.' || kind, 1 FROM jobs WHERE row = ?1 AND started_ms IS NOT NULL UNION ALL "
+                      "SELECT 'job_ms.' || kind, max(?2 - started_ms, 0) FROM jobs WHERE row = ?1 AND "
+                      "started_ms IS NOT NULL ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                      FF_ARGS(FF_I(job), FF_I(now)), ctx);
+}
+
 ff_err ff_life_end(ff_tx *tx, int64_t job, const struct ff_end *end, ff_ctx *ctx)
 {
+    const int64_t now = ff_now_ms();
     int64_t holders = 0;
     char *problem = end->problem ? json_dumps(end->problem, JSON_COMPACT) : NULL;
     ff_err err = ff_sql_int(tx, &holders, 0, "SELECT running FROM jobs WHERE row = ?1", FF_ARGS(FF_I(job)), ctx);
@@ -76,8 +89,9 @@ ff_err ff_life_end(ff_tx *tx, int64_t job, const struct ff_end *end, ff_ctx *ctx
                          "UPDATE jobs SET state = ?2, reason = ?3, message = ?4, problem = ?5, finished_ms = ?6 "
                          "WHERE row = ?1",
                          FF_ARGS(FF_I(job), FF_T(end->state), FF_T(end->reason ? end->reason : ""),
-                                 FF_T(end->message ? end->message : ""), FF_T(problem), FF_I(ff_now_ms())),
+                                 FF_T(end->message ? end->message : ""), FF_T(problem), FF_I(now)),
                          ctx);
+    if (!err) err = count_duration(tx, job, now, ctx);
     if (!err) err = ff_events_append(tx, job, NULL, 1, end_event(end), ctx);
     if (holders) ff_note_cancels(tx);
     free(problem);

@@ -12,8 +12,9 @@
 
 EMBED(ff_migration_1, "migrations/0001_queue.sql");
 EMBED(ff_migration_2, "migrations/0002_workers.sql");
+EMBED(ff_migration_3, "migrations/0003_chunks.sql");
 
-static const char *const migrations[FF_SCHEMA_VERSION] = {ff_migration_1, ff_migration_2};
+static const char *const migrations[FF_SCHEMA_VERSION] = {ff_migration_1, ff_migration_2, ff_migration_3};
 
 /* The number is in the file's head, written with the tables it counts; PRAGMA takes no bound values. */
 static ff_err set_version(ff_tx *tx, int version, ff_ctx *ctx)

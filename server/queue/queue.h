@@ -51,6 +51,10 @@ void ff_queue_unlisten(ff_queue *q, ff_queue_listener listener, void *self);
 
 /* A consistent copy into a new file while everything runs (sqlite3_backup), checked and fsynced, then renamed. */
 FF_MUST_USE ff_err ff_queue_backup(ff_queue *q, const char *path, ff_ctx *ctx);
+/* The same of a database that is not open here, as it is: it stays at its schema, so that a server of an older build may be using
+** it meanwhile, and the copy has the same one. FF_EVERSION: newer than this build. FF_EDATABASE: damaged, empty, another
+** program's. */
+FF_MUST_USE ff_err ff_queue_copy(const char *database, const char *path, ff_ctx *ctx);
 
 /* A bare write that succeeds only when the disk takes it: what /readyz asks. */
 FF_MUST_USE ff_err ff_queue_probe(ff_queue *q, ff_ctx *ctx);

@@ -3,7 +3,7 @@
 #include "server/queue/life.h"
 
 #define RESULT_COLUMNS                                                                                                 \
-    "SELECT j.id, r.task, r.attempt, r.path, r.sha256, r.size, r.created_ms, r.corrupt FROM results r "                \
+    "SELECT j.id, r.task, r.attempt, r.path, r.sha256, r.size, r.created_ms, r.corrupt, r.chunk_bytes FROM results r " \
     "JOIN jobs j ON j.row = r.job "
 
 static void result_of(struct ff_stmt *s, struct ff_result_row *row)
@@ -11,7 +11,8 @@ static void result_of(struct ff_stmt *s, struct ff_result_row *row)
     *row = (struct ff_result_row){.attempt = (int)ff_col_int(s, 2),
                                   .size = ff_col_int(s, 5),
                                   .created_ms = ff_col_int(s, 6),
-                                  .corrupt = ff_col_int(s, 7) != 0};
+                                  .corrupt = ff_col_int(s, 7) != 0,
+                                  .chunk_bytes = ff_col_int(s, 8)};
     ff_col_copy(s, 0, row->job, sizeof row->job);
     ff_col_copy(s, 1, row->task, sizeof row->task);
     ff_col_copy(s, 3, row->path, sizeof row->path);

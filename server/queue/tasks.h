@@ -58,12 +58,12 @@ struct ff_commit {
     const char *job, *task, *worker;
     int attempt;
     enum ff_outcome outcome;
-    const char *reason;        /* short code: "worker_lost", "disk_full", "drained", .. or NULL */
-    const char *message;       /* for people, or NULL */
-    const json_t *problem;     /* of FF_TASK_FAILED */
-    const json_t *state;       /* FF_TASK_AGAIN: e.g. {"draws": 200} */
-    const char *sha256, *path; /* of the result file, when the task has one: the job's last task */
-    int64_t size;
+    const char *reason;               /* short code: "worker_lost", "disk_full", "drained", .. or NULL */
+    const char *message;              /* for people, or NULL */
+    const json_t *problem;            /* of FF_TASK_FAILED */
+    const json_t *state;              /* FF_TASK_AGAIN: e.g. {"draws": 200} */
+    const char *sha256, *path;        /* of the result file, when the task has one: the job's last task */
+    int64_t size, chunk_bytes;        /* chunk_bytes: of files of draws that belong to it */
     double core_seconds, gpu_seconds; /* to be added to the user's account */
 };
 enum ff_verdict { FF_COMMITTED, FF_STALE };

@@ -115,10 +115,10 @@ static ff_err insert_result(const struct report *r, ff_ctx *ctx)
     const struct ff_commit *c = r->c;
     if (!c->path || !c->sha256) return FF_OK;
     return ff_sql_run(r->tx,
-                      "INSERT INTO results (job, user, task, attempt, path, sha256, size, created_ms, hash) VALUES "
-                      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ff_hash(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8))",
+                      "INSERT INTO results (job, user, task, attempt, path, sha256, size, created_ms, chunk_bytes, "
+                      "hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ff_hash(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8))",
                       FF_ARGS(FF_I(r->job), FF_I(r->user), FF_T(c->task), FF_I(c->attempt), FF_T(c->path),
-                              FF_T(c->sha256), FF_I(c->size), FF_I(r->now)),
+                              FF_T(c->sha256), FF_I(c->size), FF_I(r->now), FF_I(c->chunk_bytes)),
                       ctx);
 }
 

@@ -131,7 +131,14 @@ ff_err ff_storehouse_draws(ff_storehouse *s, const struct ff_draws_request *requ
     }
     ff_err err = request->result ? ff_house_check_path(request->result, ctx) : FF_OK;
     if (err) return err;
-    err = request->result ? ff_house_draws_of_result(s, request, bytes, size, ctx)
-                          : ff_house_draws_of_chunks(s, request, bytes, size, ctx);
+    struct ff_chunks index = {0};
+    if (request->result && request->chunked) {
+        err = ff_house_index_read(s, request->result, 0, FF_MAX_CHUNKS, &index, ctx);
+        if (!err) err = ff_house_draws_of_chunks(s, request, &index, bytes, size, ctx);
+        ff_chunks_done(&index);
+    } else {
+        err = request->result ? ff_house_draws_of_result(s, request, bytes, size, ctx)
+                              : ff_house_draws_of_chunks(s, request, NULL, bytes, size, ctx);
+    }
     return ff_house_ours(err, ctx);
 }

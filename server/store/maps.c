@@ -4,21 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-ff_err ff_house_map_check(const char *name, long bin, long *nbins, long npix, ff_ctx *ctx)
+ff_err ff_house_map_check(const struct ff_map_request *r, long *nbins, long ncomp, long npix, ff_ctx *ctx)
 {
-    if (*nbins < 1 || npix < 1 || npix > FF_HOUSE_MAX_NPIX) {
-        return ff_fail(ctx, FF_EBADFILE, FF_HERE, "map \"%s\" has %ld bins of %ld x %ld pixels", name, *nbins, npix,
-                       npix);
+    if (*nbins < 1 || npix < 1 || npix > FF_HOUSE_MAX_NPIX || (ncomp != 0 && ncomp != 2)) {
+        return ff_fail(ctx, FF_EBADFILE, FF_HERE, "map \"%s\" has %ld bins of %ld x %ld pixels, %ld components",
+                       r->name, *nbins, npix, npix, ncomp);
     }
-    if (bin >= *nbins) {
-        return ff_fail(ctx, FF_EBADREQUEST, FF_HERE, "bin %ld of map \"%s\": its bins are 0 to %ld", bin, name,
+    if (r->bin >= *nbins) {
+        return ff_fail(ctx, FF_EBADREQUEST, FF_HERE, "bin %d of map \"%s\": its bins are 0 to %ld", r->bin, r->name,
                        *nbins - 1);
     }
-    if (bin >= 0) *nbins = 1;
-    if (*nbins > ff_house_max_map / npix / npix) {
+    if (r->component >= (ncomp ? ncomp : 1)) {
+        return ff_fail(ctx, FF_EBADREQUEST, FF_HERE, "component %d of map \"%s\": %s", r->component, r->name,
+                       ncomp ? "its components are 0 and 1" : "it has no components");
+    }
+    if (r->bin >= 0) *nbins = 1;
+    if (*nbins > ff_house_max_map / npix / npix / (ncomp ? ncomp : 1)) {
         return ff_fail(ctx, FF_ETOOLARGE, FF_HERE,
-                       "map \"%s\" has %ld bins of %ld x %ld pixels, more than one answer holds: ask for one bin", name,
-                       *nbins, npix, npix);
+                       "map \"%s\" has %ld bins of %ld x %ld pixels, more than one answer holds: ask for one bin",
+                       r->name, *nbins, npix, npix);
     }
     return FF_OK;
 }
@@ -43,8 +47,9 @@ ff_err ff_storehouse_map(ff_storehouse *s, const struct ff_map_request *request,
     *size = 0;
     ff_err err = check_request(&r, ctx);
     if (err) return err;
-    /* FITS and pictures show one bin: the first where none is named. */
+    /* FITS and pictures show one bin and component: the first where none is named. */
     if (r.bin < 0 && strcmp(r.format, "npy")) r.bin = 0;
+    if (r.component < 0 && strcmp(r.format, "npy")) r.component = 0;
     err = r.result ? ff_house_map_of_result(s, &r, &map, ctx) : ff_house_map_of_chains(s, &r, &map, ctx);
     if (!err) err = ff_house_map_encode(s, &r, &map, bytes, size, ctx);
     free(map.map);

@@ -115,7 +115,7 @@ static ff_err fit(struct pool *pool, const struct preview *p, ff_ctx *ctx)
     }
     pool->bins = pool->nbins = shape[1];
     pool->npix = shape[2];
-    ff_err err = ff_house_map_check(pool->r->name, pool->r->bin, &pool->nbins, pool->npix, ctx);
+    ff_err err = ff_house_map_check(pool->r, &pool->nbins, 0, pool->npix, ctx);
     if (err) return err;
     pool->n = pool->nbins * pool->npix * pool->npix;
     pool->mean = calloc((size_t)pool->n, sizeof *pool->mean);

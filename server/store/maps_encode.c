@@ -16,9 +16,15 @@ enum { MAX_FILE = 1 << 30 };
 static ff_err to_npy(const struct ff_house_map *map, void **bytes, size_t *size, ff_ctx *ctx)
 {
     char head[FF_NPY_HEAD];
-    const long shape[3] = {map->nbins, map->npix, map->npix};
-    const size_t n = ff_npy_head(head, FF_F32_T, map->one_bin ? 2 : 3, map->one_bin ? shape + 1 : shape);
-    const size_t length = (size_t)map->nbins * (size_t)map->npix * (size_t)map->npix * sizeof(float);
+    long shape[4];
+    int rank = 0;
+    if (!map->one_bin) shape[rank++] = map->nbins;
+    if (map->ncomp) shape[rank++] = map->ncomp;
+    shape[rank++] = map->npix;
+    shape[rank++] = map->npix;
+    const size_t n = ff_npy_head(head, FF_F32_T, rank, shape);
+    const size_t planes = (size_t)map->nbins * (size_t)(map->ncomp ? map->ncomp : 1);
+    const size_t length = planes * (size_t)map->npix * (size_t)map->npix * sizeof(float);
     char *out = malloc(n + length);
     if (!out) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a map");
     memcpy(out, head, n);
@@ -28,22 +34,37 @@ static ff_err to_npy(const struct ff_house_map *map, void **bytes, size_t *size,
     return FF_OK;
 }
 
+/* "bin 2", and which component where that is another than the first. */
+static void describe(const struct ff_map_request *r, char out[48])
+{
+    if (r->component > 0)
+        snprintf(out, 48, "bin %d, component %d", r->bin, r->component);
+    else
+        snprintf(out, 48, "bin %d", r->bin);
+}
+
 static ff_err write_fits(const char *path, const struct ff_map_request *r, const struct ff_house_map *map, ff_ctx *ctx)
 {
-    char lines[2][128];
+    char lines[2][160], which[48];
     const char *history[3] = {lines[0], lines[1], NULL};
+    const long npixels = (long)map->npix * map->npix;
+    describe(r, which);
     snprintf(lines[0], sizeof lines[0], "job %.60s", r->job);
-    snprintf(lines[1], sizeof lines[1], "map %.80s, bin %d%s", r->name, r->bin, r->result ? "" : ", of a running job");
+    snprintf(lines[1], sizeof lines[1], "map %.60s, %s%s", r->name, which, r->result ? "" : ", of a running job");
+    /* The writer mirrors x, and knows of one component only: the sign that component 1 changes with the mirror is
+    ** ours. */
+    for (long i = 0; r->component == 1 && i < npixels; i++) map->map[i] = -map->map[i];
     return ff_fits_write_map(path, r->name, map->map, 1, map->npix, map->size_deg, map->ra_deg, map->dec_deg, history,
                              ctx);
 }
 
 static ff_err write_png(const char *path, const struct ff_map_request *r, const struct ff_house_map *map, ff_ctx *ctx)
 {
-    char title[160];
+    char title[160], which[48];
     bool signs = false;
     for (long i = 0; i < (long)map->npix * map->npix; i++) signs |= map->map[i] < 0;
-    snprintf(title, sizeof title, "%.100s, bin %d", r->name, r->bin);
+    describe(r, which);
+    snprintf(title, sizeof title, "%.100s, %s", r->name, which);
     return ff_picture_map(path, title, map->map, map->npix, map->size_deg, map->ra_deg, map->dec_deg, signs, ctx);
 }
 

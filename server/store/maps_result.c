@@ -12,16 +12,22 @@
 enum { SECONDS = 30, WORK_BYTES = 1 << 28, NAMES = 512 };
 
 struct wanted {
-    const char *path, *name;
-    int bin;
+    const char *path;
+    const struct ff_map_request *r;
 };
 
 struct head {
-    int64_t nbins, npix;
+    int64_t nbins, ncomp, npix;
     double size_deg, ra_deg, dec_deg;
 };
 
-/* "a, b, c": what is three-dimensional in /maps. */
+/* (bin,y,x) or (bin,component,y,x) of square maps? */
+static bool is_map(int rank, const long *shape)
+{
+    return (rank == 3 || rank == 4) && shape[rank - 1] == shape[rank - 2];
+}
+
+/* "a, b, c": the maps of /maps. */
 static void list_maps(ff_h5r *f, char out[NAMES])
 {
     char **names = NULL;
@@ -34,7 +40,7 @@ static void list_maps(ff_h5r *f, char out[NAMES])
         int rank;
         long shape[FF_MAX_RANK];
         snprintf(path, sizeof path, "maps/%.200s", names[i]);
-        if (!ff_house_plain(names[i]) || ff_h5r_shape(f, path, &rank, shape, NULL) || rank != 3) continue;
+        if (!ff_house_plain(names[i]) || ff_h5r_shape(f, path, &rank, shape, NULL) || !is_map(rank, shape)) continue;
         const int put = snprintf(out + used, NAMES - used, "%s%s", used ? ", " : "", names[i]);
         if (put < 0 || (size_t)put >= NAMES - used) break;
         used += (size_t)put;
@@ -50,24 +56,36 @@ static ff_err not_there(ff_h5r *f, const char *name, ff_ctx *ctx)
                    names[0] ? names : "none");
 }
 
+/* One of two components of each of `nbins` bins, moved to the front. */
+static void pick_component(float *map, long nbins, long component, long npixels)
+{
+    for (long b = 0; b < nbins; b++)
+        memmove(map + b * npixels, map + (2 * b + component) * npixels, (size_t)npixels * sizeof *map);
+}
+
 static ff_err read_map(const struct wanted *w, ff_h5r *f, struct head *head, void **numbers, ff_ctx *ctx)
 {
+    const struct ff_map_request *r = w->r;
     char path[160];
     int rank = 0;
     long shape[FF_MAX_RANK] = {0};
-    snprintf(path, sizeof path, "maps/%s", w->name);
-    if (!ff_h5r_has(f, path)) return not_there(f, w->name, ctx);
+    snprintf(path, sizeof path, "maps/%s", r->name);
+    if (!ff_h5r_has(f, path)) return not_there(f, r->name, ctx);
     ff_err err = ff_h5r_shape(f, path, &rank, shape, ctx);
     if (err) return err;
-    if (rank != 3 || shape[1] != shape[2]) return not_there(f, w->name, ctx);
-    long nbins = shape[0];
-    err = ff_house_map_check(w->name, w->bin, &nbins, shape[1], ctx);
+    if (!is_map(rank, shape)) return not_there(f, r->name, ctx);
+    long nbins = shape[0], ncomp = rank == 4 ? shape[1] : 0, npix = shape[rank - 1];
+    err = ff_house_map_check(r, &nbins, ncomp, npix, ctx);
     if (!err) {
-        err = ff_h5r_rows(f, path, FF_F32_T, w->bin < 0 ? 0 : w->bin, nbins, ff_house_max_map, numbers, &rank, shape,
+        err = ff_h5r_rows(f, path, FF_F32_T, r->bin < 0 ? 0 : r->bin, nbins, ff_house_max_map, numbers, &rank, shape,
                           ctx);
     }
     if (err) return err;
-    *head = (struct head){.nbins = nbins, .npix = shape[1]};
+    if (ncomp && r->component >= 0) {
+        pick_component(*numbers, nbins, r->component, npix * npix);
+        ncomp = 0;
+    }
+    *head = (struct head){.nbins = nbins, .ncomp = ncomp, .npix = npix};
     /* Absent: the maps have no place on the sky. */
     if (ff_h5r_attr_number(f, "maps", "size_deg", &head->size_deg, NULL)) head->size_deg = 0;
     if (ff_h5r_attr_number(f, "maps", "ra_deg", &head->ra_deg, NULL)) head->ra_deg = 0;
@@ -86,7 +104,7 @@ static ff_err read_in_child(void *arg, void **bytes, size_t *size, ff_ctx *ctx)
     err = read_map(w, f, &head, &numbers, ctx);
     ff_h5r_close(f);
     if (err) return err;
-    const size_t length = sizeof(float) * (size_t)(head.nbins * head.npix * head.npix);
+    const size_t length = sizeof(float) * (size_t)(head.nbins * (head.ncomp ? head.ncomp : 1) * head.npix * head.npix);
     char *block = malloc(sizeof head + length);
     if (!block) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for a map");
     memcpy(block, &head, sizeof head);
@@ -101,9 +119,11 @@ static ff_err take(void *block, size_t size, const struct wanted *w, struct ff_h
 {
     struct head h = {0};
     if (size >= sizeof h) memcpy(&h, block, sizeof h);
+    const int64_t planes = h.ncomp ? 2 : 1; /* of a bin */
     bool good = size >= sizeof h && h.npix >= 1 && h.npix <= FF_HOUSE_MAX_NPIX && h.nbins >= 1 &&
-                h.nbins <= ff_house_max_map / h.npix / h.npix && (w->bin < 0 || h.nbins == 1);
-    good = good && size == sizeof h + sizeof(float) * (size_t)(h.nbins * h.npix * h.npix);
+                (h.ncomp == 0 || (h.ncomp == 2 && w->r->component < 0)) &&
+                h.nbins <= ff_house_max_map / h.npix / h.npix / planes && (w->r->bin < 0 || h.nbins == 1);
+    good = good && size == sizeof h + sizeof(float) * (size_t)(h.nbins * planes * h.npix * h.npix);
     if (!good || !isfinite(h.size_deg) || !isfinite(h.ra_deg) || !isfinite(h.dec_deg)) {
         free(block);
         return ff_fail(ctx, FF_EBADFILE, FF_HERE, "the result is damaged: its reader was damaged by it");
@@ -111,7 +131,8 @@ static ff_err take(void *block, size_t size, const struct wanted *w, struct ff_h
     memmove(block, (char *)block + sizeof h, size - sizeof h);
     *out = (struct ff_house_map){.nbins = (int)h.nbins,
                                  .npix = (int)h.npix,
-                                 .one_bin = w->bin >= 0,
+                                 .ncomp = (int)h.ncomp,
+                                 .one_bin = w->r->bin >= 0,
                                  .size_deg = h.size_deg,
                                  .ra_deg = h.ra_deg,
                                  .dec_deg = h.dec_deg,
@@ -129,7 +150,7 @@ ff_err ff_house_map_of_result(ff_storehouse *s, const struct ff_map_request *r, 
     ff_err err = ff_house_open(s, r->result, &fd, &st, ctx);
     if (err) return err;
     ff_house_fd_path(fd, path);
-    struct wanted w = {path, r->name, r->bin};
+    struct wanted w = {path, r};
     err = ff_house_reader_enter(s, ctx);
     if (!err) {
         const size_t max_bytes = 3 * sizeof(float) * (size_t)ff_house_max_map + WORK_BYTES;

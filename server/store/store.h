@@ -65,12 +65,28 @@ FF_MUST_USE ff_err ff_storehouse_accept(ff_storehouse *s, const char *job, const
 void ff_storehouse_drop_attempts(ff_storehouse *s, const char *job, const char *task, int keep);
 void ff_storehouse_drop_work(ff_storehouse *s, const char *job);
 void ff_storehouse_drop_result(ff_storehouse *s, const char *job);
+/* What a draws job that has its result needs no more: with `arrays`, which are part of the result then, all but the
+** .npy files of its chunks; else all of its work. */
+void ff_storehouse_drop_draws(ff_storehouse *s, const char *job, bool arrays);
 
 /* ---- results ---- */
 /* Opens for serving. The hash is checked once per process and again when mtime, size or inode changed: FF_ECORRUPT,
 ** also when the file is gone (the whole folder gone: FF_ESTORAGE). */
 FF_MUST_USE ff_err ff_storehouse_open_result(ff_storehouse *s, const char *path, int64_t size, const char *sha256,
                                              int *fd, ff_ctx *ctx);
+
+/* A result of draws may leave its arrays in the files of its chunks (files/chunks.h): the bytes of those, 0: it has all
+** in itself. path: relative, of a result that was accepted. */
+FF_MUST_USE ff_err ff_storehouse_chunk_bytes(ff_storehouse *s, const char *path, int64_t *bytes, ff_ctx *ctx);
+/* Such a file, of array `name` ("x") of the chunk that task `task` ("draws-12") made, opened for serving with its hash
+** checked as that of a result is. attempts: of the chunks ({"draws-12": 1, ..}). FF_ENOTFOUND: no such chunk or
+** array. */
+struct ff_chunk_request {
+    const char *job, *result, *task, *name;
+    const json_t *attempts;
+};
+FF_MUST_USE ff_err ff_storehouse_open_chunk(ff_storehouse *s, const struct ff_chunk_request *request, int *fd,
+                                            int64_t *size, char sha256[65], ff_ctx *ctx);
 
 /* ---- datasets ---- */
 struct ff_upload; /* one dataset being received */
@@ -86,30 +102,33 @@ void ff_storehouse_dataset_path(const ff_storehouse *s, const char *sha256, char
 void ff_storehouse_drop_dataset(ff_storehouse *s, const char *sha256);
 
 /* ---- maps while a chain runs, and of results ---- */
-/* One bin of a map of a finished job's result (any (bin,y,x) of its /maps: "convergence_mean", "convergence_sd",
-** ..), or of a running job: its gangs leave previews, maps.npy ((map,bin,y,x) f32) and maps.json
-** ({"names","draws","size_deg", "ra_deg","dec_deg"}) beside it, in their attempt's folder at each checkpoint,
-** merged here over chains. bytes malloc'ed: npy ((y,x) f32, or (bin,y,x) of all bins when bin < 0), fits, png (bin
-** < 0: bin 0). Errors: FF_ENOTFOUND names the maps there are; FF_EBADREQUEST (bin, format), FF_ETOOLARGE, FF_EBUSY,
-** FF_ECORRUPT (a damaged file). */
+/* One bin of a map of a finished job's result (any (bin,y,x) or (bin,component,y,x) of its /maps: "convergence_mean",
+** "convergence_sd", ..), or of a running job: its gangs leave previews, maps.npy ((map,bin,y,x) f32) and maps.json
+** ({"names","draws","size_deg", "ra_deg","dec_deg"}) beside it, in their attempt's folder at each checkpoint, merged
+** here over chains. bytes malloc'ed: npy f32 (y,x), with the bin axis before it when bin < 0, and the component axis
+** where the map has one and component < 0; fits, png (bin, component < 0: 0; FITS has component 1 with the sign of its
+** mirrored frame, files/fits.h). Errors: FF_ENOTFOUND names the maps there are; FF_EBADREQUEST (bin, component,
+** format), FF_ETOOLARGE, FF_EBUSY, FF_ECORRUPT (a damaged file). */
 struct ff_map_request {
     const char *job;
     const char *result;     /* path of the result, or NULL: running */
     const json_t *attempts; /* running: {"chain-0": 1, ..} */
     const char *name;
-    int bin;
+    int bin, component;
     const char *format;
 };
 FF_MUST_USE ff_err ff_storehouse_map(ff_storehouse *s, const struct ff_map_request *request, void **bytes, size_t *size,
                                      ff_ctx *ctx);
 /* Rows start .. start+count (cut at the end) of a draws result, or of the finished chunks of a running job, as
 ** consecutive .npy: theta f64, x f32, valid u1, score f32 when there. Running: `attempts` are those that succeeded
-** ({"draws-0": 1, ..}), whose folders hold theta.npy, x.npy, valid.npy and perhaps score.npy of their rows; there
-** are the rows of the chunks from draws-0 on up to the first that is missing. Errors: FF_ERANGE (start beyond the
-** end), FF_ENOTFOUND (none yet, or no draws in this result), FF_EBADREQUEST, FF_ETOOLARGE (ask for fewer),
-** FF_EBUSY, FF_ECORRUPT. */
+** ({"draws-0": 1, ..}), whose folders hold theta.npy, x.npy, valid.npy and perhaps score.npy of their rows; there are
+** the rows of the chunks from draws-0 on up to the first that is missing. A result with its arrays in such files
+** (`chunked`) is served from them too, each checked against the hash in the result. Errors: FF_ERANGE (start beyond the
+** end), FF_ENOTFOUND (none yet, or no draws in this result), FF_EBADREQUEST, FF_ETOOLARGE (ask for fewer), FF_EBUSY,
+** FF_ECORRUPT. */
 struct ff_draws_request {
     const char *job, *result; /* result NULL: running */
+    bool chunked;
     const json_t *attempts;
     long start, count;
 };

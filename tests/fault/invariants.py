@@ -128,7 +128,7 @@ def check_users(db):
     for user in db.rows("SELECT * FROM users"):
         queued = db.value("SELECT count(*) FROM jobs WHERE user = ? AND state = 'queued'", user["row"])
         running = db.value("SELECT count(*) FROM tasks WHERE user = ? AND state = 'running'", user["row"])
-        size = (db.value("SELECT coalesce(sum(size), 0) FROM results WHERE user = ?", user["row"]) +
+        size = (db.value("SELECT coalesce(sum(size + chunk_bytes), 0) FROM results WHERE user = ?", user["row"]) +
                 db.value("SELECT coalesce(sum(size), 0) FROM datasets WHERE user = ?", user["row"]))
         if (queued, running, size) != (user["queued"], user["running"], user["bytes"]):
             yield (f"user {user['name']}: counters {user['queued']} queued, {user['running']} running, {user['bytes']} "
@@ -153,6 +153,9 @@ def check_results(db, store, corrupt_allowed):
         elif not (result["corrupt"] and corrupt_allowed):
             if path.stat().st_size != result["size"] or sha256(path) != result["sha256"]:
                 yield f"{name}: its result has other bytes"
+            arrays = sum(file.stat().st_size for file in (store / "work" / name).glob("draws-*.*/*.npy"))
+            if result["chunk_bytes"] and arrays != result["chunk_bytes"]:
+                yield f"{name}: {result['chunk_bytes']} bytes of draws belong to its result, there are {arrays}"
     for job in db.rows("SELECT id FROM jobs WHERE state = 'succeeded' AND kind <> 'noop' AND row NOT IN "
                        "(SELECT job FROM results)"):
         yield f"{job['id']}: succeeded without a result"

@@ -58,7 +58,7 @@ def pretend_server(ffctl, where, events, state="succeeded", stop="", start=""):
             (data / "server.address").write_text("here")
             open("started", "w").write(str(os.getpid()))
             while True:
-                signal.pause()
+                time.sleep(0.05)  # not signal.pause(): a signal just before it would wait for the next one
         """)
 
 
@@ -247,6 +247,8 @@ def test_a_long_path_gets_a_short_socket(ffctl, posterior, job, tmp_path):
 def test_a_killed_ffctl_takes_its_server_to_a_checkpoint(ffctl, job, tmp_path):
     die_with_parent = "import ctypes; ctypes.CDLL(None).prctl(1, signal.SIGTERM)"  # as ffserver --private does
     process = start_waiting(ffctl, job, tmp_path, start=die_with_parent)
+    argv = json.loads((tmp_path / "argv.json").read_text())
+    assert argv[argv.index("--parent") + 1] == str(process.pid)  # whose death before this it would not be told
     process.kill()
     process.communicate(timeout=20)
     wait_for(tmp_path / "stopped")

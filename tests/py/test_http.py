@@ -419,7 +419,8 @@ def test_every_answer_is_as_documented(server, job, document):
     ask, seen = server.ask, 0
     body = {"json": {}}
     fill = {"{job}": UNKNOWN, "{dataset}": "ds_" + UNKNOWN[4:], "{worker}": "wk_" + UNKNOWN[4:],
-            "{user}": "us_" + UNKNOWN[4:], "{token}": "tk_" + UNKNOWN[4:], "{name}": "a", "{file}": "app.js"}
+            "{user}": "us_" + UNKNOWN[4:], "{token}": "tk_" + UNKNOWN[4:], "{name}": "a", "{file}": "app.js",
+            "{chunk}": "draws-0", "{array}": "x"}
     for path, item in document["paths"].items():
         for method in item:
             where = path
@@ -431,8 +432,9 @@ def test_every_answer_is_as_documented(server, job, document):
                 check(document, method, path, answer)
                 seen += 1
     assert seen > 90
-    for below in ("", "/logs", "/samples", "/result", "/draws", "/maps/{name}"):
-        answer = ask("GET", f"/v1/jobs/{job}{below.replace('{name}', 'convergence_mean')}")
+    for below in ("", "/logs", "/samples", "/result", "/draws", "/maps/{name}", "/chunks/{chunk}/{array}"):
+        path = below.replace("{name}", "convergence_mean").replace("{chunk}", "draws-0").replace("{array}", "x")
+        answer = ask("GET", f"/v1/jobs/{job}{path}")
         check(document, "GET", f"/v1/jobs/{{job}}{below}", answer)
     check(document, "GET", "/v1/jobs/{job}/samples", ask("GET", f"/v1/jobs/{job}/samples?format=npy"))
     check(document, "POST", "/v1/jobs", ask("POST", "/v1/jobs?dry_run=1", json=JOB))
@@ -479,13 +481,15 @@ def test_methods_that_are_not_there(server):
 def test_metrics_are_well_formed(server):
     text = server.ask("GET", "/metrics").text
     names = set(re.findall(r"^# TYPE (\S+) (?:counter|gauge)$", text, re.M))
+    for summary in re.findall(r"^# TYPE (\S+) summary$", text, re.M):
+        names |= {summary, summary + "_sum", summary + "_count"}
     for line in text.splitlines():
         if not line.startswith("#"):
             name, value = re.fullmatch(r'(\w+)(?:\{(?:\w+="[^"]*",?)+\})? (\S+)', line).groups()
             assert name in names and float(value) >= 0
     assert {"fullfield_jobs", "fullfield_queue_oldest_seconds", "fullfield_workers", "fullfield_sse_clients",
             "fullfield_http_requests_total", "fullfield_result_bytes_total", "fullfield_job_redeliveries_total",
-            "fullfield_build_info"} <= names
+            "fullfield_job_duration_seconds", "fullfield_build_info"} <= names
     assert UNKNOWN not in text and server.token not in text
 
 

@@ -41,8 +41,8 @@ BY_ID = {(method, path) for method, path in [
     ("GET", "/v1/jobs/{job}"), ("DELETE", "/v1/jobs/{job}"), ("POST", "/v1/jobs/{job}/retry"),
     ("POST", "/v1/jobs/{job}/extend"), ("GET", "/v1/jobs/{job}/logs"), ("GET", "/v1/jobs/{job}/events"),
     ("GET", "/v1/jobs/{job}/samples"), ("GET", "/v1/jobs/{job}/draws"), ("GET", "/v1/jobs/{job}/maps/{name}"),
-    ("GET", "/v1/jobs/{job}/result"), ("GET", "/v1/datasets/{dataset}"), ("DELETE", "/v1/datasets/{dataset}"),
-    ("DELETE", "/v1/tokens/{token}")]}
+    ("GET", "/v1/jobs/{job}/result"), ("GET", "/v1/jobs/{job}/chunks/{chunk}/{array}"),
+    ("GET", "/v1/datasets/{dataset}"), ("DELETE", "/v1/datasets/{dataset}"), ("DELETE", "/v1/tokens/{token}")]}
 BODIES = {"/v1/jobs/{job}/extend": {"draws": 5}, "/v1/users": {"name": "carol"}, "/v1/jobs": {"kind": "noop"},
           "/v1/jobs/{job}/retry": {}, "/v1/workers/{worker}/drain": {}, "/v1/tokens": {"label": "x"}}
 
@@ -119,7 +119,7 @@ class World:
     def ids(self, client=None):
         """What to put for the parameters of a path: alice's."""
         return {"job": self.done, "dataset": self.dataset, "token": self.token_id, "user": self.user_id,
-                "worker": self.worker, "name": "convergence_mean", "file": "app.js"}
+                "worker": self.worker, "name": "convergence_mean", "file": "app.js", "chunk": "draws-0", "array": "x"}
 
     def raw(self, data, limit_s=5, shut=False):
         """Sends bytes as they are; everything that comes until the server closes. shut: says that no more will come."""

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import signal
+import sqlite3
 import stat
 import subprocess
 import time
@@ -12,6 +13,7 @@ import requests
 
 from conftest import folder
 
+ROOT = pathlib.Path(__file__).parents[2]
 SERVER, WORKER = (folder("FF_BIN", "build/bin") / name for name in ("ffserver", "ffworker"))
 
 
@@ -188,6 +190,50 @@ def test_backup_and_restore(house, tmp_path):
     house.start("--workers", "1")
     wait_for(lambda: house.state(kept) == "succeeded")
     assert house.call("GET", f"/v1/jobs/{lost}").status_code == 404
+
+
+def older_database(path):
+    """A database as the build before had it, with rows in its log only; the connection, as a server holds it."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    for script in ("migrations/0001_queue.sql", "tests/unit/queue/v1_rows.sql"):
+        connection.executescript((ROOT / script).read_text())
+    return connection
+
+
+def test_a_backup_by_a_newer_build_leaves_the_database_of_a_running_server_alone(tmp_path):
+    database, backup = tmp_path / "fullfield.db", tmp_path / "backup.db"
+    connection = older_database(database)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("fullfield.db*") if "shm" not in path.name}
+    done = run(SERVER, "--data", tmp_path, "--backup", backup)
+    assert done.returncode == 0, done.stderr
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before and len(before) == 2
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    count = "SELECT count(*) FROM jobs"
+    with sqlite3.connect(backup) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+        assert copy.execute(count).fetchone() == connection.execute(count).fetchone() > (0,)
+    connection.execute("PRAGMA user_version=99")
+    connection.commit()
+    backup.unlink()
+    done = run(SERVER, "--data", tmp_path, "--backup", backup)
+    assert done.returncode == 10 and "schema 99" in done.stderr
+    assert not list(tmp_path.glob("backup.db*"))
+    connection.close()
+
+
+def test_a_private_server_whose_parent_is_gone_does_not_start(tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    options = ["--private", "--data", tmp_path / "d", "--listen", f"unix:{tmp_path}/s", "--parent"]
+    done = run(SERVER, *options, str(gone.pid))
+    assert done.returncode == 130 and f"process {gone.pid}" in done.stderr
+    assert not (tmp_path / "d").exists()
+    server = subprocess.Popen([SERVER, *options, str(os.getpid())], stdin=subprocess.DEVNULL)
+    wait_for((tmp_path / "d" / "server.address").exists)
+    server.terminate()
+    assert server.wait(15) == 0
 
 
 def test_a_lost_database_is_missed(house):

@@ -1,9 +1,13 @@
 """The service as two users meet it: a server with two local gangs, every kind of job through it with the bits that
-`ffworker --job` gives, streams, samples, maps and results while and after a job runs, a gang killed in the middle."""
+`ffworker --job` gives, streams, samples, maps and results while and after a job runs, a gang killed in the middle,
+draws that are too many for one file."""
+import datetime
 import io
 import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,12 +24,13 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "fault"))
 import invariants  # noqa: E402  pylint: disable=wrong-import-position
 from house import House, Stream, descendants, until  # noqa: E402  pylint: disable=wrong-import-position
 from jobs import DRAWS, SIMULATE, SPECTRUM  # noqa: E402  pylint: disable=wrong-import-position
-from jobs import Reference, noop, posterior  # noqa: E402  pylint: disable=wrong-import-position
+from jobs import Reference, contents, noop, posterior  # noqa: E402  pylint: disable=wrong-import-position
 
 pytestmark = pytest.mark.slow
 BUILD = folder("FF_BIN", "build/bin").parent
 POSTERIOR = posterior(draws=40, warmup=25, chains=2, npix=8)
 LONG = posterior(draws=70, warmup=25, chains=2, npix=8)
+MANY = {**DRAWS, "count": 37, "scores": True}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +97,51 @@ def test_an_idle_server_gives_a_task_out_at_once(house):
     begun = time.monotonic()
     house.succeed(house.submit(noop()))
     assert time.monotonic() - begun < 1, "a gang is told by a commit, not by a clock"
+
+
+def test_chains_that_follow_each_other_at_one_gang_have_the_bits_of_others(house, reference):
+    """More chains than gangs: a later one starts from what the one before it left in its process."""
+    spec = posterior(draws=30, warmup=20, chains=5, npix=8)
+    job = house.submit(spec)
+    house.succeed(job, 60)
+    reference.check(house, job, spec)
+
+
+def test_a_running_task_says_when_its_lease_runs_out(house):
+    job = house.submit(noop(1, 1.5))
+    until(lambda: house.job(job)["tasks"][0]["state"] == "running", 5, "the task runs")
+    seen = set()
+    for _ in range(3):
+        (task,) = house.job(job)["tasks"]
+        left = datetime.datetime.fromisoformat(task["lease_expires"]) - datetime.datetime.now(datetime.timezone.utc)
+        assert 0 < left.total_seconds() <= 1.1, task  # renewed by each heartbeat
+        seen.add(task["lease_expires"])
+        time.sleep(0.3)
+    assert len(seen) == 3
+    assert house.succeed(job)["tasks"][0]["lease_expires"] is None
+
+
+def durations(house):
+    """{kind: (jobs, seconds)} of /metrics."""
+    text = house.api.get("/metrics").body.decode()
+    found = {(what, kind): value for what, kind, value in re.findall(
+        r'^fullfield_job_duration_seconds_(count|sum)\{kind="(\w+)"\} (\S+)$', text, re.M)}
+    return {kind: (int(found["count", kind]), float(found["sum", kind])) for _, kind in found}
+
+
+def test_durations_of_jobs_are_summed_by_kind(house):
+    before = durations(house).get("noop", (0, 0.0))
+    house.succeed(house.submit(noop(1, 0.5)))
+    jobs, seconds = durations(house)["noop"]
+    assert jobs == before[0] + 1 and 0.4 < seconds - before[1] < 3
+
+
+def test_chunks_go_when_the_result_has_them_and_checkpoints_stay(house, done):
+    job = house.submit(DRAWS)
+    house.succeed(job)
+    work = house.data / "store" / "work"
+    until(lambda: not (work / job).exists(), 5, "the chunks are dropped")
+    assert list((work / done).glob("chain-0.1/*"))
 
 
 def test_events_come_while_the_job_runs_and_a_reader_goes_on_where_it_was(house):
@@ -210,6 +260,147 @@ def test_the_gangs_checkpoint_when_the_server_stops_and_go_on_when_it_is_back(ho
     house.succeed(job, 60)
     reference.check(house, job, LONG)
     assert any(reason in ("shutdown", "drain") for _, reason, _ in house.states(job, "chain-0"))
+
+
+# ---- draws that are too many for one file ----
+
+
+@pytest.fixture(scope="module")
+def many(ffctl, ffworker):
+    """A house that puts few bytes into one file."""
+    assert ffctl and ffworker
+    with House(BUILD, "many", options=["--workers", 2, "--worker-threads", 1]) as found:
+        found.start(environment={"FF_TEST_KINDS": "1", "FF_ASSEMBLE_BYTES": "20000"})
+        found.wait_for_gangs(2)
+        found.job_of_many = found.submit(MANY)
+        found.succeed(found.job_of_many, 60)
+        yield found
+        invariants.check(found.data, corrupt_allowed=True)
+        assert found.stop_server() == 0
+
+
+def download(house, ffctl, where, *options):
+    host, port = house.address()
+    ran = subprocess.run([ffctl, "download", house.job_of_many, "-o", where / "out.h5", "--server",
+                          f"http://{host}:{port}", "--token-file", house.data / "admin.token", *options],
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran
+    return where / "out.h5"
+
+
+def test_many_draws_come_in_files_that_one_file_shows(many, reference, ffctl, tmp_path):
+    found = many.job(many.job_of_many)
+    with h5py.File(many.download(many.job_of_many)) as result:
+        assert "x" not in result["draws"] and result["chunks/count"][()].tolist() == [10, 10, 10, 7]
+        assert result["chunks/size"][()].sum() == found["result"]["chunk_bytes"]
+    where = download(many, ffctl, tmp_path)
+    away = tmp_path / "elsewhere"  # the two can be moved
+    away.mkdir()
+    for name in ("out.h5", "out.h5.d"):
+        (tmp_path / name).rename(away / name)
+    where = away / "out.h5"
+    assert sorted(os.listdir(away / "out.h5.d")) == [f"draws-{i}.h5" for i in range(4)]
+    expected = reference.of(MANY)
+    shown = {name: value for name, value in contents(where).items() if not name.startswith("chunks/")}
+    assert shown == expected and len(shown) == 9
+    with h5py.File(where) as result:
+        assert result["draws/x"].is_virtual and dict(result["draws/x"].attrs)["observable"] == "convergence"
+        dims = [dim[0].name for dim in result["draws/x"].dims]
+        assert dims == ["/draws/draw", "/draws/bin", "/draws/pixel_y", "/draws/pixel_x"]
+        assert json.loads(result.attrs["spec"])["count"] == 37 and result.attrs["model_evaluations"] == 37
+    words = subprocess.run([ffctl, "describe", where, "--json"], capture_output=True, check=True).stdout
+    assert (json.loads(words)["count"], json.loads(words)["invalid"]) == (37, 0)
+
+
+def test_a_download_goes_on_with_the_chunks_it_has(many, reference, ffctl, tmp_path):
+    where = download(many, ffctl, tmp_path)
+    files = [tmp_path / "out.h5.d" / f"draws-{i}.h5" for i in range(4)]
+    with h5py.File(files[1], "r+") as chunk:
+        chunk["draws/theta"][3, 1] += 1e-15
+    files[2].unlink()
+    data = files[3].read_bytes()
+    files[3].write_bytes(data[:-100])
+    kept = files[0].stat()
+    where.unlink()
+    download(many, ffctl, tmp_path, "--resume")
+    assert (files[0].stat().st_ino, files[0].stat().st_mtime_ns) == (kept.st_ino, kept.st_mtime_ns)
+    shown = contents(where)
+    assert all(shown[name] == value for name, value in reference.of(MANY).items())
+
+
+def test_many_draws_are_served_as_those_of_one_file(many, reference):
+    expected = reference.of(MANY)
+    theta, x, valid, score = arrays(many.api.get(f"/v1/jobs/{many.job_of_many}/draws?start=7&count=20").body)
+    assert theta.tobytes() == np.frombuffer(expected["draws/theta"][2]).reshape(37, 2)[7:27].tobytes()
+    assert x.tobytes() == np.frombuffer(expected["draws/x"][2], np.float32).reshape(37, -1)[7:27].tobytes()
+    assert valid.tolist() == [1] * 20
+    whole = np.frombuffer(expected["draws/score"][2]).reshape(37, 2)
+    assert np.array_equal(score, whole[7:27].astype(np.float32))
+    reply = many.api.get(f"/v1/jobs/{many.job_of_many}/chunks/draws-3/score")
+    assert np.array_equal(np.load(io.BytesIO(reply.body)), whole[30:])
+    part = many.api.get(f"/v1/jobs/{many.job_of_many}/chunks/draws-3/score", headers={"Range": "bytes=8-15"})
+    assert part.status == 206 and part.body == reply.body[8:16]
+    assert many.api.get(f"/v1/jobs/{many.job_of_many}/chunks/draws-4/x").status == 404
+
+
+def test_many_draws_are_the_users_bytes_and_outlast_a_restart(many):
+    result = many.job(many.job_of_many)["result"]
+    usage = many.api.get("/v1/usage").json()["users"]
+    assert sum(user["result_bytes"] for user in usage) == result["size"] + result["chunk_bytes"]
+    assert many.stop_server() == 0
+    work = many.data / "store/work" / many.job_of_many
+    left = work / "draws-0.1" / "draws-0.store"  # as by a server that was killed when it had committed the result
+    left.write_bytes(b"records")
+    many.start(environment={"FF_TEST_KINDS": "1"})
+    until(lambda: not left.exists(), 5, "what the last process left is dropped")
+    files = sorted(path.name for path in work.glob("draws-*/*"))
+    assert files == sorted(["score.npy", "theta.npy", "valid.npy", "x.npy"] * 4)
+    assert many.api.get(f"/v1/jobs/{many.job_of_many}/draws?start=36&count=1").status == 200
+
+
+def test_a_damaged_chunk_is_not_served(many, tmp_path):
+    path = many.work(many.job_of_many, "draws-1", 1) / "x.npy"
+    shutil.copy(path, tmp_path / "x.npy")
+    data = bytearray(path.read_bytes())
+    data[500] ^= 1
+    path.write_bytes(data)
+    for what in ("chunks/draws-1/x", "draws?start=12&count=1"):
+        reply = many.api.get(f"/v1/jobs/{many.job_of_many}/{what}")
+        assert reply.status == 500 and reply.problem() == "result-corrupt", reply
+    assert many.job(many.job_of_many)["result"]["corrupt"] is True
+    assert many.api.get(f"/v1/jobs/{many.job_of_many}/draws?start=0&count=10").status == 200
+    shutil.copy(tmp_path / "x.npy", path)
+    assert many.api.get(f"/v1/jobs/{many.job_of_many}/chunks/draws-1/x").status == 200
+
+
+def test_many_draws_go_with_their_job(many):
+    assert many.stop_server() == 0
+    many.start("--keep-jobs-days", 1e-6, environment={"FF_TEST_KINDS": "1"})
+    until(lambda: many.api.get(f"/v1/jobs/{many.job_of_many}").status == 404, 20, "the job expires")
+    until(lambda: not (many.data / "store/work" / many.job_of_many).exists(), 5, "its files go")
+    assert sum(user["result_bytes"] for user in many.api.get("/v1/usage").json()["users"]) == 0
+
+
+def test_a_gang_without_the_store_leaves_its_files_there(ffworker, reference):
+    """Its arrays are sent, and the manifest's gang gets them to look at."""
+    assert ffworker
+    with House(BUILD, "apart") as house:
+        house.start()
+        house.gang(shared=False, environment={"FF_ASSEMBLE_BYTES": "20000"})
+        job = house.submit(MANY)
+        assert house.succeed(job, 60)["result"]["chunk_bytes"] > 0
+        _, x, _, _ = arrays(house.api.get(f"/v1/jobs/{job}/draws?start=5&count=30").body)
+        expected = np.frombuffer(reference.of(MANY)["draws/x"][2], np.float32).reshape(37, -1)
+        assert x.tobytes() == expected[5:35].tobytes()
+        invariants.check(house.data)
+
+
+def test_a_run_without_a_server_writes_one_file_whatever_its_size(reference, ffctl, tmp_path):
+    (tmp_path / "job.json").write_text(json.dumps(MANY))
+    subprocess.run([ffctl, "run", "job.json", "-o", "out.h5"], cwd=tmp_path, stdin=subprocess.DEVNULL,
+                   env={**os.environ, "FF_ASSEMBLE_BYTES": "1"}, capture_output=True, timeout=60, check=True)
+    assert contents(tmp_path / "out.h5") == reference.of(MANY)
+    assert not (tmp_path / "out.h5.d").exists()
 
 
 # ---- the second user ----

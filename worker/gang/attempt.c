@@ -141,18 +141,18 @@ static ff_err run_work(struct ff_gang *g, struct ff_work_end *end, ff_ctx *ctx)
     return runner->run(runner->self, &g->work, &io, end, ctx);
 }
 
-/* The members of COMMIT, with the files; what goes wrong with them is the attempt's end instead. */
-static json_t *conclude(struct ff_gang *g, ff_err err, const struct ff_work_end *end, double seconds, ff_ctx *ctx)
+/* The members of COMMIT, with the files; what goes wrong with them is how the attempt ended instead. */
+static json_t *conclude(struct ff_gang *g, ff_err *how, const struct ff_work_end *end, double seconds, ff_ctx *ctx)
 {
     const double core_seconds = seconds * g->config->threads * g->ranks.comm.nranks;
     char why[16];
     json_t *files = json_array();
     ff_session_why(g->session, why);
     ff_session_expect(g->session, HASH_S);
-    enum ff_outcome_kind kind = ff_outcome_of(err, end);
+    enum ff_outcome_kind kind = ff_outcome_of(*how, end);
     if (ff_outcome_has_files(kind) && strcmp(why, "fenced") != 0) {
-        err = g->work.shared ? hand_over_result(g, files, ctx) : hand_over_all(g, files, ctx);
-        if (err) kind = ff_outcome_of(err, end);
+        const ff_err err = g->work.shared ? hand_over_result(g, files, ctx) : hand_over_all(g, files, ctx);
+        if (err) kind = ff_outcome_of(*how = err, end);
     }
     ff_work_scrub(&g->work, ctx->message);
     json_t *commit = ff_outcome_commit(kind, end, why, ctx, core_seconds);
@@ -174,6 +174,15 @@ static void clean_up(struct ff_gang *g, enum ff_settled how, ff_err err)
         complain(g, "files stay", &ignored);
     if (how == FF_SETTLED_COMMITTED && g->work.folder[0]) rmdir(g->work.folder); /* fails where there are files */
     if (how == FF_SETTLED_OVER || err == FF_EIO) g->scratch.keep = true;
+}
+
+static void keep_failed(struct ff_gang *g)
+{
+    char path[FF_GANG_PATH], line[FF_GANG_PATH + 200];
+    if (!ff_work_keep_failed(&g->work, path)) return;
+    snprintf(line, sizeof line, "%s %s.%d: the disk failed; what it has of the result is kept as %s", g->work.job,
+             g->work.task, g->work.attempt, path);
+    g->config->say(g->config->say_self, line);
 }
 
 static void tell_start(struct ff_gang *g)
@@ -227,7 +236,8 @@ void ff_gang_attempt(struct ff_gang *g, const json_t *body)
     if (!err) err = ff_work_begin(&g->work, base, shared, &ctx);
     if (!err) err = run_work(g, &end, &ctx);
     const double seconds = ff_clock_s() - begun;
-    json_t *commit = conclude(g, err, &end, seconds, &ctx);
+    json_t *commit = conclude(g, &err, &end, seconds, &ctx);
+    if (err == FF_EIO) keep_failed(g);
     char outcome[16], job_copy[48], task_copy[40];
     snprintf(outcome, sizeof outcome, "%s", commit ? json_string_value(json_object_get(commit, "outcome")) : "?");
     snprintf(job_copy, sizeof job_copy, "%s", g->work.job);

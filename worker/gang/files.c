@@ -121,7 +121,7 @@ static void see(struct ff_seen *out, const char *name, const struct stat *st, co
 {
     const struct ff_seen *old = find(before, name);
     *out = (struct ff_seen){.size = (int64_t)st->st_size, .mtime = st->st_mtim, .inode = st->st_ino};
-    snprintf(out->name, sizeof out->name, "%s", name);
+    memcpy(out->name, name, strlen(name) + 1); /* a good name: at most 100 bytes */
     if (old && old->size == out->size && old->inode == out->inode && same_time(old->mtime, out->mtime))
         memcpy(out->sha256, old->sha256, sizeof out->sha256);
 }

@@ -111,9 +111,10 @@ static ff_err read_token(const char *store, char token[TOKEN_SIZE], ff_ctx *ctx)
     const bool read = fgets(text, sizeof text, file) != NULL;
     fclose(file);
     text[strcspn(text, "\r\n")] = '\0';
-    if (!read || !text[0] || strlen(text) >= TOKEN_SIZE)
+    const size_t size = strlen(text) + 1;
+    if (!read || size == 1 || size > TOKEN_SIZE)
         return ff_fail_at(ctx, FF_EBADFILE, "--store", FF_HERE, "%s holds no token", path);
-    snprintf(token, TOKEN_SIZE, "%s", text);
+    memcpy(token, text, size);
     return FF_OK;
 }
 

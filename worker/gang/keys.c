@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "common/text_file.h"
+
 enum { KEY_TEXT = FF_KEY_SIZE - 1, KEY_BYTES = 32 };
 
 static bool is_key(const char *text)
@@ -72,20 +74,13 @@ ff_err ff_keys_read(struct ff_keys *out, const char *server, const char *secret,
     return err;
 }
 
-/* A new file with one line; never over an old one. */
+/* Never over an old one. */
 static ff_err write_new(const char *name, const char *suffix, const char *key, mode_t mode, ff_ctx *ctx)
 {
     char path[4096];
     if ((size_t)snprintf(path, sizeof path, "%s%s", name, suffix) >= sizeof path)
-        return ff_fail_at(ctx, FF_EUSAGE, "--make-key", FF_HERE, "the name is too long");
-    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-    if (fd < 0)
-        return ff_fail_at(ctx, errno == EEXIST ? FF_EUSAGE : FF_EIO, "--make-key", FF_HERE, "%s: %s", path,
-                          strerror(errno));
-    const bool written = dprintf(fd, "%s\n", key) == KEY_TEXT + 1 && fsync(fd) == 0;
-    const int why = errno;
-    close(fd);
-    return written ? FF_OK : ff_fail_at(ctx, FF_EIO, "--make-key", FF_HERE, "%s: %s", path, strerror(why));
+        return ff_fail(ctx, FF_EUSAGE, FF_HERE, "the name of the keys is too long");
+    return ff_text_file_write(path, key, mode, false, ctx);
 }
 
 ff_err ff_keys_make(const char *name, ff_ctx *ctx)

@@ -6,20 +6,28 @@
 #include <string.h>
 
 #include "worker/job/memory.h"
+#include "worker/job/start.h"
 #include "worker/job/task.h"
 
-struct engine {
-    char *spec; /* of the job that is prepared; NULL: none */
+struct kept {   /* of the last task's job */
+    char *spec; /* NULL: none */
     struct ff_prepared prepared;
+    struct ff_start start; /* of its chains, once one has made it */
     struct ff_task *tasks;
     int ntasks, threads;
 };
 
-static void forget(struct engine *e)
+struct engine {
+    struct kept job;
+    double assemble_bytes;
+};
+
+static void forget(struct kept *e)
 {
     if (!e->spec) return;
     free(e->spec);
     free(e->tasks);
+    ff_start_done(&e->start);
     ff_prepared_done(&e->prepared);
     memset(e, 0, sizeof *e);
 }
@@ -31,7 +39,7 @@ static const char *dataset_path(void *self, const char *id)
     return ff_work_dataset(self, id);
 }
 
-static ff_err prepare_new(struct engine *e, const struct ff_work *w, const char *spec, int threads, ff_ctx *ctx)
+static ff_err prepare_new(struct kept *e, const struct ff_work *w, const char *spec, int threads, ff_ctx *ctx)
 {
     struct ff_job *job;
     ff_err err = ff_job_parse_task(&job, spec, strlen(spec), dataset_path, (void *)w, ctx);
@@ -45,8 +53,8 @@ static ff_err prepare_new(struct engine *e, const struct ff_work *w, const char 
     return err;
 }
 
-/* The job of the task in e->prepared, from before where its spec is the same to the letter. */
-static ff_err prepare(struct engine *e, const struct ff_work *w, int threads, ff_ctx *ctx)
+/* The job of the task in *e, from before where its spec is the same to the letter. */
+static ff_err prepare(struct kept *e, const struct ff_work *w, int threads, ff_ctx *ctx)
 {
     char *spec = json_dumps(json_object_get(w->body, "spec"), JSON_COMPACT | JSON_SORT_KEYS);
     if (!spec) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the text of a job");
@@ -67,7 +75,7 @@ static ff_err prepare(struct engine *e, const struct ff_work *w, int threads, ff
 
 /* A job is split alike everywhere; a name that is not in it comes from a server of another build. Names that end in a
 ** number stand at that place, mostly: looked at first, since a job may have very many. */
-static const struct ff_task *find_task(const struct engine *e, const char *name)
+static const struct ff_task *find_task(const struct kept *e, const char *name)
 {
     const char *dash = strrchr(name, '-');
     const long guess = dash ? strtol(dash + 1, NULL, 10) : -1;
@@ -123,14 +131,16 @@ static ff_err inputs_init(struct inputs *inputs, const struct ff_work *w, ff_ctx
 
 /* ---- the task ---- */
 
-static ff_err run_task(const struct engine *e, const struct ff_work *w, const struct ff_work_io *io,
+static ff_err run_task(struct engine *engine, const struct ff_work *w, const struct ff_work_io *io,
                        struct inputs *inputs, struct ff_work_end *end, ff_ctx *ctx)
 {
     char out[FF_GANG_PATH + sizeof FF_RESULT_NAME];
+    struct kept *e = &engine->job;
     const struct ff_task *task = find_task(e, w->task);
     if (!task) return ff_fail(ctx, FF_EVERSION, FF_HERE, "the job has no task %s in this build", w->task);
     snprintf(out, sizeof out, "%s/%s", w->folder, FF_RESULT_NAME);
     const struct ff_task_run run = {.run = {.prepared = &e->prepared,
+                                            .start = &e->start,
                                             .out = out,
                                             .ckpt_dir = w->folder,
                                             .threads = e->threads,
@@ -142,6 +152,7 @@ static ff_err run_task(const struct engine *e, const struct ff_work *w, const st
                                     .resume_dir = w->resume[0] ? w->resume : NULL,
                                     .done = {.self = inputs, .of = folder_of},
                                     .draws = w->draws,
+                                    .assemble_bytes = engine->assemble_bytes,
                                     .checkpointed = io->checkpointed,
                                     .checkpointed_self = io->self};
     enum ff_task_end how = FF_TASK_DONE;
@@ -158,22 +169,33 @@ static ff_err run(void *self, const struct ff_work *w, const struct ff_work_io *
     ff_err err = FF_OK;
     if (w->memory_bytes > 0)
         err = ff_memory_require((size_t)w->memory_bytes, "/resources", "a gang with more memory is needed", ctx);
-    if (!err) err = prepare(e, w, io->threads, ctx);
+    if (!err) err = prepare(&e->job, w, io->threads, ctx);
     if (!err) err = inputs_init(&inputs, w, ctx);
     if (!err) err = run_task(e, w, io, &inputs, end, ctx);
     inputs_done(&inputs);
     return err;
 }
 
+static double assemble_bytes(void)
+{
+    const char *text = getenv("FF_ASSEMBLE_BYTES");
+    const double bytes = text ? strtod(text, NULL) : 0;
+    return bytes > 0 ? bytes : 4.0 * (1 << 30);
+}
+
 ff_err ff_runner_open(struct ff_runner *out, ff_ctx *ctx)
 {
-    *out = (struct ff_runner){.run = run, .self = calloc(1, sizeof(struct engine))};
-    return out->self ? FF_OK : ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the engine");
+    struct engine *e = calloc(1, sizeof *e);
+    *out = (struct ff_runner){.run = run, .self = e};
+    if (!e) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the engine");
+    e->assemble_bytes = assemble_bytes();
+    return FF_OK;
 }
 
 void ff_runner_close(struct ff_runner *runner)
 {
-    if (runner->self) forget(runner->self);
-    free(runner->self);
+    struct engine *e = runner->self;
+    if (e) forget(&e->job);
+    free(e);
     *runner = (struct ff_runner){0};
 }

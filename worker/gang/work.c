@@ -178,6 +178,26 @@ ff_err ff_work_gather(struct ff_work *w, ff_session *session, ff_ctx *ctx)
     return err ? err : get_files(w, session, ctx);
 }
 
+/* ---- what a failing disk leaves ---- */
+
+bool ff_work_keep_failed(const struct ff_work *w, char *to)
+{
+    static const char *const names[] = {FF_RESULT_NAME ".part", FF_RESULT_NAME};
+    char from[FF_GANG_PATH + FF_FILE_NAME];
+    const char *dot = strrchr(w->folder, '.'); /* of the attempt's number */
+    if (!dot) return false;
+    if (w->shared) {
+        snprintf(to, FF_GANG_PATH, "%.*s.failed.h5", (int)(dot - w->folder), w->folder);
+    } else {
+        snprintf(to, FF_GANG_PATH, "%s/failed.h5", w->base);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(from, sizeof from, "%s/%s", w->folder, names[i]);
+        if (rename(from, to) == 0) return true;
+    }
+    return false;
+}
+
 /* ---- words ---- */
 
 /* Every `from` in text becomes `to`, which is not longer. */

@@ -41,6 +41,10 @@ FF_MUST_USE ff_err ff_work_gather(struct ff_work *w, ff_session *session, ff_ctx
 bool ff_work_input(const struct ff_work *w, const char *task, char *out);
 /* The file of a dataset; NULL: not one of this task. */
 const char *ff_work_dataset(const struct ff_work *w, const char *id);
+/* After the disk failed: moves what the folder has of the result to where it can be looked at, since the folder goes with the next
+** attempt that succeeds; into `to` (FF_GANG_PATH). In the store WORK/<job>/<task>.failed.h5, which goes with the job; in a scratch
+** folder failed.h5. One that was there is replaced. False: there is nothing. */
+bool ff_work_keep_failed(const struct ff_work *w, char *to);
 /* Takes this machine's paths out of words that will be shown to the job's owner: datasets become their ids. */
 void ff_work_scrub(const struct ff_work *w, char *text);
 

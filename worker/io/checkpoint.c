@@ -3,7 +3,6 @@
 ** payload is in it too. A file that CURRENT does not name may be half written; CURRENT itself is replaced by rename. */
 #include "worker/io/checkpoint.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -369,26 +368,4 @@ void ff_checkpoint_done(struct ff_checkpoint *c)
     if (!c) return;
     free(c->bytes);
     *c = (struct ff_checkpoint){0};
-}
-
-static bool is_ours(const char *file)
-{
-    static const char *const ends[] = {".a", ".b", ".CURRENT", ".CURRENT.tmp"};
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        size_t n = strlen(file), m = strlen(ends[i]);
-        if (n > m && !strcmp(file + n - m, ends[i])) return true;
-    }
-    return false;
-}
-
-void ff_checkpoint_remove(const char *dir)
-{
-    DIR *folder = opendir(dir);
-    if (!folder) return;
-    struct dirent *entry;
-    while ((entry = readdir(folder))) {
-        if (is_ours(entry->d_name)) unlinkat(dirfd(folder), entry->d_name, 0);
-    }
-    closedir(folder);
-    rmdir(dir);
 }

@@ -29,7 +29,4 @@ FF_MUST_USE ff_err ff_checkpoint_look(const char *dir, const char *name, const j
                                       struct ff_checkpoint *out, ff_ctx *ctx);
 void ff_checkpoint_done(struct ff_checkpoint *c);
 
-/* Removes the folder with the files of this module in it. */
-void ff_checkpoint_remove(const char *dir);
-
 #endif

@@ -50,8 +50,7 @@ ff_err ff_result_open(ff_h5 **out, const char *path, const struct ff_result_info
     free(spec);
     if (err) {
         ff_note(ctx, FF_HERE, "while starting the result %s", path);
-        ff_h5_abandon(f);
-        return err;
+        return ff_h5_end(f, err, ctx);
     }
     *out = f;
     return FF_OK;
@@ -61,11 +60,7 @@ ff_err ff_result_close(ff_h5 *f, const struct ff_result_cost *cost, ff_ctx *ctx)
 {
     ff_err err = ff_h5_attr_int(f, "", "gradients", cost->gradients, ctx);
     if (!err) err = ff_h5_attr_int(f, "", "model_evaluations", cost->model_evaluations, ctx);
-    if (err) {
-        ff_h5_abandon(f);
-        return err;
-    }
-    err = ff_h5_close(f, ctx);
+    err = ff_h5_end(f, err, ctx);
     if (err) ff_note(ctx, FF_HERE, "while publishing the result");
     return err;
 }

@@ -1,6 +1,6 @@
 /* worker/io/result.h - what every result file has in common: the root attributes of the contract, the ArviZ habits, and
 ** how a file is finished. Call order: ff_result_open -> groups and variables by files/h5.h -> ff_result_close (which writes
-** the counters and publishes the file) or ff_h5_abandon. */
+** the counters and publishes the file) or ff_h5_end with the error that there was. */
 #ifndef FF_WORKER_IO_RESULT_H
 #define FF_WORKER_IO_RESULT_H
 

@@ -1,5 +1,5 @@
 /* worker/job/draws.c - see draws_team.h: chunks of draws, and the job that is made of them. */
-#include "worker/job/draws_team.h"
+#include "worker/job/draws_rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,6 +172,14 @@ ff_err ff_run_chunk(const struct ff_task_run *t, ff_ctx *ctx)
     return err;
 }
 
+/* Bytes of the arrays of /draws, all chunks together. */
+static double array_bytes(const struct ff_draws *d)
+{
+    double row = 0;
+    for (int a = 0; a < ff_draws_narrays(&d->layout); a++) row += (double)ff_draws_row_bytes(&d->layout, a);
+    return row * (double)d->job->count;
+}
+
 ff_err ff_run_manifest(const struct ff_task_run *t, ff_ctx *ctx)
 {
     struct ff_task *tasks = NULL;
@@ -180,8 +188,11 @@ ff_err ff_run_manifest(const struct ff_task_run *t, ff_ctx *ctx)
     ff_err err = ff_tasks_split(t->run.prepared->job, &tasks, &ntasks, ctx);
     if (!err) err = ff_draws_init(&d, &t->run, 1, ctx);
     if (!err) {
-        err = ff_folder_check_room(t->run.out, ff_store_bytes(d.layout.size, d.job->count), "/count", ctx);
-        if (!err) err = ff_draws_assemble(&d, tasks, ntasks, &t->done, ctx);
+        const bool whole = !(t->assemble_bytes > 0) || array_bytes(&d) <= t->assemble_bytes;
+        if (whole) err = ff_folder_check_room(t->run.out, ff_store_bytes(d.layout.size, d.job->count), "/count", ctx);
+        if (!err)
+            err = whole ? ff_draws_assemble(&d, tasks, ntasks, &t->done, ctx)
+                        : ff_draws_index(&d, tasks, ntasks, &t->done, ctx);
         ff_draws_done(&d);
     }
     free(tasks);

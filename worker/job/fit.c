@@ -195,6 +195,17 @@ static ff_err take_metric(const struct state *best, struct ff_transform *t, stru
     return FF_OK;
 }
 
+/* What is wrong at the prior centre, and where that is. */
+static ff_err undefined(const struct problem *p, const double *theta, const char *why, ff_ctx *ctx)
+{
+    char vector[FF_PAR_TEXT_SIZE];
+    ff_par_text(p->engine->tables.nbins, theta, vector);
+    return ff_fail_at(ctx, FF_EOUTSIDE, "/model/parameters", FF_HERE,
+                      "the model is undefined at the centre of the priors (%s) and at its fiducial point; move the "
+                      "priors; the centre is %s",
+                      why ? why : "no covariance", vector);
+}
+
 /* The prior centre, or the fiducial point where the model is undefined there. */
 static ff_err start(const struct problem *p, struct state *s, struct ff_fit *fit, ff_ctx *ctx)
 {
@@ -207,14 +218,11 @@ static ff_err start(const struct problem *p, struct state *s, struct ff_fit *fit
     ff_err err = evaluate(p, s, ctx);
     fit->evaluations++;
     if (err || isfinite(s->value)) return err;
+    const char *why = p->engine->tables.why;
     ff_transform_inverse(t, t->model->fiducial, s->v);
     err = evaluate(p, s, ctx);
     fit->evaluations++;
-    if (err || isfinite(s->value)) return err;
-    return ff_fail_at(
-        ctx, FF_EOUTSIDE, "/model/parameters", FF_HERE,
-        "the model is undefined at the centre of the priors and at its fiducial point (%s); move the priors",
-        p->engine->tables.why ? p->engine->tables.why : "no covariance");
+    return err || isfinite(s->value) ? err : undefined(p, centre.theta, why, ctx);
 }
 
 ff_err ff_fit_marginal(struct ff_engine *e, struct ff_transform *t, struct ff_fit *fit, ff_ctx *ctx)

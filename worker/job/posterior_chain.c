@@ -59,6 +59,7 @@ static ff_err start_point(struct ff_pchain *c, const struct ff_fit *fit, double 
     ff_rng_normals_f64(job->seed, FF_RNG_START, (uint32_t)c->number, 0, n, normal, 1);
     ff_rng_normals_f32(job->seed, FF_RNG_START, (uint32_t)c->number, 1024, c->target.nlatent, c->z, 1);
     struct ff_transformed point;
+    char vector[FF_PAR_TEXT_SIZE];
     bool inside = false;
     for (double shrink = 1; !inside && shrink > 1e-3;
          shrink *= 0.5) { /* the fit's ellipse may reach outside the model */
@@ -70,9 +71,12 @@ static ff_err start_point(struct ff_pchain *c, const struct ff_fit *fit, double 
         ff_err err = ff_engine_set(&c->posterior.engine, point.theta, &inside, ctx);
         if (err) return err;
     }
-    if (!inside)
+    if (!inside) {
+        ff_par_text(job->model.sources.nbins, point.theta, vector);
         return ff_fail_at(ctx, FF_EOUTSIDE, "/model/parameters", FF_HERE,
-                          "no start inside the model was found for chain %d", c->number);
+                          "no start inside the model was found for chain %d; the last that was tried is %s", c->number,
+                          vector);
+    }
     if (c->posterior.whiten == FF_WHITEN_NONE) return ff_sim_unwhiten(c->posterior.engine.sim, c->z, c->z, ctx);
     return FF_OK;
 }
@@ -144,6 +148,17 @@ static ff_err set_up(struct ff_pchain *c, int number, const struct ff_run *run, 
     return allocate(c, ctx);
 }
 
+/* The chain speaks of coordinates; whoever reads it wants to know the parameters. */
+static ff_err name_start(const struct ff_pchain *c, const double *q, ff_ctx *ctx)
+{
+    char vector[FF_PAR_TEXT_SIZE], what[FF_MESSAGE_SIZE];
+    struct ff_transformed point;
+    ff_transform_at(&c->posterior.transform, q, &point);
+    ff_par_text(job_of(c)->model.sources.nbins, point.theta, vector);
+    snprintf(what, sizeof what, "%s", ctx ? ctx->message : "");
+    return ff_fail(ctx, FF_ENUMERIC, FF_HERE, "%.230s; chain %d starts at %s", what, c->number, vector);
+}
+
 static ff_err set_up_failed(struct ff_pchain *c, ff_err err, ff_ctx *ctx)
 {
     ff_note(ctx, FF_HERE, "while setting up chain %d", c->number);
@@ -161,6 +176,7 @@ ff_err ff_pchain_init(struct ff_pchain *c, int number, const struct ff_run *run,
     if (!err) {
         const struct ff_chain_config config = chain_config(c, &start->fit, threads);
         err = ff_chain_init(&c->chain, &config, &c->target, q, c->z, ctx);
+        if (err == FF_ENUMERIC) err = name_start(c, q, ctx);
     }
     if (err) return set_up_failed(c, err, ctx);
     c->gradients = ff_chain_gradients(c->chain);

@@ -487,10 +487,7 @@ ff_err ff_posterior_write(const struct ff_run *run, const struct ff_fit *fit, st
         err = write_all(&s, ctx);
         const long gradients = all_gradients(&s);
         const struct ff_result_cost cost = {gradients, gradients + fit->evaluations + nchains * ndraws};
-        if (err)
-            ff_h5_abandon(s.file);
-        else
-            err = ff_result_close(s.file, &cost, ctx);
+        err = err ? ff_h5_end(s.file, err, ctx) : ff_result_close(s.file, &cost, ctx);
     }
     if (err) ff_note(ctx, FF_HERE, "while writing %s", run->out);
     free(s.column);

@@ -99,12 +99,12 @@ static long target_of(const struct ff_task_run *t)
 
 ff_err ff_run_chain(const struct ff_task_run *t, ff_ctx *ctx)
 {
-    struct ff_start start;
+    struct ff_start own;
+    const struct ff_start *start;
     struct solo s = {.t = t, .target = target_of(t), .mixing = {NAN, NAN, NAN}};
     s.listener = (struct ff_pchain_listener){.self = &s, .transition = on_transition, .saved = on_saved};
-    ff_err err = ff_start_init(&start, &t->run, ctx);
-    if (err) return err;
-    err = ff_pchain_init(&s.chain, (int)t->task->first, &t->run, &start, t->run.threads, &s.listener, ctx);
+    ff_err err = ff_start_get(&start, &own, &t->run, ctx);
+    if (!err) err = ff_pchain_init(&s.chain, (int)t->task->first, &t->run, start, t->run.threads, &s.listener, ctx);
     if (!err) {
         s.chain.own_folder = true;
         err = load(&s, ctx);
@@ -116,7 +116,7 @@ ff_err ff_run_chain(const struct ff_task_run *t, ff_ctx *ctx)
         err = run_rounds(&s, ctx);
     }
     ff_pchain_done(&s.chain);
-    ff_start_done(&start);
+    ff_start_done(&own);
     return err;
 }
 
@@ -181,16 +181,15 @@ static ff_err reduce(const struct ff_task_run *t, const struct ff_start *start, 
 
 ff_err ff_run_reduce(const struct ff_task_run *t, enum ff_task_end *end, long *draws, ff_ctx *ctx)
 {
-    struct ff_start start;
+    struct ff_start own;
+    const struct ff_start *start;
     const int nchains = t->run.prepared->job->sampler.chains;
     struct ff_pchain *chains = calloc((size_t)nchains, sizeof *chains);
     if (!chains) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for %d chains", nchains);
-    ff_err err = ff_start_init(&start, &t->run, ctx);
-    if (!err) {
-        err = reduce(t, &start, chains, end, draws, ctx);
-        for (int i = 0; i < nchains; i++) ff_pchain_done(&chains[i]);
-        ff_start_done(&start);
-    }
+    ff_err err = ff_start_get(&start, &own, &t->run, ctx);
+    if (!err) err = reduce(t, start, chains, end, draws, ctx);
+    for (int i = 0; i < nchains; i++) ff_pchain_done(&chains[i]);
+    ff_start_done(&own);
     free(chains);
     return err;
 }

@@ -25,13 +25,16 @@ struct ff_prepared {
     size_t bytes;       /* memory estimate of the run */
 };
 
+struct ff_start; /* start.h */
+
 struct ff_run {
     const struct ff_prepared *prepared;
-    const char *out;      /* result file */
-    const char *ckpt_dir; /* OUT.ckpt, or the folder of a task's attempt */
-    int threads;          /* >= 1 */
-    bool resume;          /* of ff_run_job */
-    double checkpoint_s;  /* time between checkpoints of a chain */
+    struct ff_start *start; /* where the first chain leaves what the next ones of this job need too; NULL: nowhere */
+    const char *out;        /* result file */
+    const char *ckpt_dir;   /* OUT.ckpt, or the folder of a task's attempt */
+    int threads;            /* >= 1 */
+    bool resume;            /* of ff_run_job */
+    double checkpoint_s;    /* time between checkpoints of a chain */
     struct ff_sink sink;
     /* Set by signal handlers; NULL: never. 1: checkpoint and return FF_EINTERRUPTED. Any other change: checkpoint and go on. */
     const volatile sig_atomic_t *stop;

@@ -193,7 +193,7 @@ ff_err ff_run_simulate(const struct ff_run *run, ff_ctx *ctx)
     if (!err) err = reserve(&s, ctx);
     if (!err) err = make_draws(&s, &meter, ctx);
     if (err) {
-        ff_h5_abandon(s.file);
+        err = ff_h5_end(s.file, err, ctx);
         goto done;
     }
     const struct ff_result_cost cost = {.gradients = 0, .model_evaluations = s.job->count};

@@ -128,10 +128,7 @@ static ff_err write_result(const struct ff_run *run, const struct theory *theory
             data ? write_measured(f, &bands, data, ctx) : ff_result_dims_pairs(f, "spectra", theory->tables.nbins, ctx);
     if (!err) err = write_theory(f, theory, ctx);
     ff_bands_done(&bands);
-    if (err) {
-        ff_h5_abandon(f);
-        return err;
-    }
+    if (err) return ff_h5_end(f, err, ctx);
     const struct ff_result_cost cost = {.gradients = 0,
                                         .model_evaluations = 1 + (run->prepared->job->data.kind == FF_DATA_MOCK)};
     return ff_result_close(f, &cost, ctx);

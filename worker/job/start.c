@@ -31,10 +31,19 @@ ff_err ff_start_init(struct ff_start *s, const struct ff_run *run, ff_ctx *ctx)
     memset(s, 0, sizeof *s);
     ff_err err = get_data(s, run, ctx);
     if (!err) err = get_fit(s, run, ctx);
+    s->made = !err;
     if (!err) return FF_OK;
     ff_note(ctx, FF_HERE, "while preparing the start of the chains");
     ff_start_done(s);
     return err;
+}
+
+ff_err ff_start_get(const struct ff_start **out, struct ff_start *own, const struct ff_run *run, ff_ctx *ctx)
+{
+    struct ff_start *s = run->start ? run->start : own;
+    memset(own, 0, sizeof *own);
+    *out = s;
+    return s->made ? FF_OK : ff_start_init(s, run, ctx);
 }
 
 void ff_start_done(struct ff_start *s)

@@ -21,6 +21,8 @@ struct ff_task_run {
     const char *resume_dir;      /* folder of an earlier attempt to go on from, or NULL; may be run.ckpt_dir */
     struct ff_task_folders done; /* what this task builds on */
     long draws;                  /* chain: draws to hold when it ends; 0: the job's (or its first look, see below) */
+    double assemble_bytes; /* manifest: where the arrays of all draws have more, they stay in the chunks' files, and the
+                           ** result says where (files/chunks.h); 0: one file holds any number */
     void (*checkpointed)(void *self); /* files in the folder changed (to be sent, if nobody shares it); or NULL */
     void *checkpointed_self;
 };

@@ -74,7 +74,7 @@ FF_MUST_USE ff_err ff_chain_step(ff_chain *c, struct ff_transition *out, ff_ctx 
 
 long ff_chain_iteration(const ff_chain *c);
 long ff_chain_gradients(const ff_chain *c); /* target evaluations so far, warm-up and step-size search included */
-/* Current centre (nparam) and factor (nparam, nparam): borrowed. */
+/* Current centre (nparam) and factor (nparam, nparam), borrowed: for tests and plots. */
 void ff_chain_metric(const ff_chain *c, const double **centre, const double **factor);
 
 /* The whole state as bytes (malloc'ed into *bytes, to be freed by the caller), and back into a chain made by

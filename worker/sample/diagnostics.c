@@ -148,11 +148,6 @@ static double split_ess(const double *x, int nchains, long ndraws)
     return ess;
 }
 
-double ff_ess_mean(const double *x, int nchains, long ndraws)
-{
-    return usable(x, nchains, ndraws) ? split_ess(x, nchains, ndraws) : NAN;
-}
-
 double ff_ess_bulk(const double *x, int nchains, long ndraws)
 {
     if (!usable(x, nchains, ndraws)) return NAN;

@@ -7,7 +7,7 @@
 double ff_rhat(const double *x, int nchains, long ndraws);
 double ff_ess_bulk(const double *x, int nchains, long ndraws);
 double ff_ess_tail(const double *x, int nchains, long ndraws);
-double ff_ess_mean(const double *x, int nchains, long ndraws);
+/* Monte-Carlo error of the mean: for tests and plots. */
 double ff_mcse_mean(const double *x, int nchains, long ndraws);
 
 #endif

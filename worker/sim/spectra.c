@@ -242,22 +242,3 @@ void ff_spectra_shear(ff_spectra *s, const float *map, double *ee, double *bb)
     if (ee) bin_powers(s, s->first, ee);
     if (bb) bin_powers(s, s->second, bb);
 }
-
-/* Spectra to maps (nbins, npix, npix); the spectra are destroyed. */
-static void back(ff_spectra *s, float *spectra, float *map)
-{
-    const struct ff_grid *g = &s->grid;
-    const float norm = 1 / ((float)g->n * (float)g->n);
-    s->ops->fft_inverse(s->fft, spectra, s->maps, g->nbins, 1);
-    for (long line = 0; line < (long)g->nbins * g->n; line++)
-        for (int x = 0; x < g->n; x++) map[line * g->n + x] = s->maps[line * g->rp + x] * norm;
-}
-
-void ff_spectra_kaiser_squires(ff_spectra *s, const float *shear, float *e, float *b)
-{
-    transform(s, shear, 2, 0, s->first);
-    transform(s, shear, 2, 1, s->second);
-    rotate(s);
-    back(s, s->first, e);
-    if (b) back(s, s->second, b);
-}

@@ -24,7 +24,4 @@ const long *ff_spectra_counts(const ff_spectra *s);    /* (nbands) number of rea
 void ff_spectra_convergence(ff_spectra *s, const float *map, double *ee);
 void ff_spectra_shear(ff_spectra *s, const float *map, double *ee, double *bb);
 
-/* Kaiser-Squires mass map of a shear map: E convergence (nbins, npix, npix), B into `b` if not NULL. */
-void ff_spectra_kaiser_squires(ff_spectra *s, const float *shear, float *e, float *b);
-
 #endif

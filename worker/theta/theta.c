@@ -183,10 +183,3 @@ ff_err ff_theta_eval(ff_theta *t, const double *theta, struct ff_tables *out, ff
     out->inside = out->why == NULL;
     return FF_OK;
 }
-
-double ff_theta_nz(const ff_theta *t, int bin, double z, double dz)
-{
-    struct ff_nz_point point;
-    ff_nz_at(&t->nz, bin, dz, &z, 1, &point);
-    return z > 0 && z < t->nz.end ? point.n : 0;
-}

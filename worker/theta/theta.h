@@ -50,7 +50,4 @@ void ff_tables_done(struct ff_tables *tables);
 ** are finite and meaningful; never NaN while inside. The cost does not depend on where theta lies. */
 FF_MUST_USE ff_err ff_theta_eval(ff_theta *t, const double *theta, struct ff_tables *out, ff_ctx *ctx);
 
-/* Normalised n_i(z) (integral 1) of one bin at z, after the dz_i shift: for tests, plots and the spectrum job. */
-double ff_theta_nz(const ff_theta *t, int bin, double z, double dz);
-
 #endif

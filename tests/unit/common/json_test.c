@@ -1,5 +1,6 @@
 /* tests/unit/common/json_test.c - JSON text: the conformance files of the shared data, and what jansson leaves open. */
 #include <dirent.h>
+#include <errno.h>
 
 #include "tests/unit/common/help.h"
 
@@ -156,6 +157,46 @@ static void values_are_counted_before_they_take_memory(void **state)
     free(text);
 }
 
+/* An allocator for jansson whose `left`-th call from now on fails as the C library's does. */
+static long left;
+
+static void *failing_malloc(size_t size)
+{
+    if (left > 0 && --left == 0) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return malloc(size);
+}
+
+/* Whichever allocation fails, that is what is said, of a good text and of one whose fault comes last. (Tokens are short: a longer
+** one jansson would go on reading with bytes missing.) */
+static void want_of_memory_is_no_fault_of_the_text(void **state)
+{
+    static const struct {
+        const char *text;
+        ff_err whole;
+    } cases[] = {{"{\"a\":[1,2.5,\"text\",{\"b\":null}],\"c\":{}}", FF_OK},
+                 {"{\"a\":[1,2.5,\"text\",{\"b\":null}],\"c\":nul}", FF_EBADJSON}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int failed = 0;
+        for (bool more = true; more; failed += more) {
+            ff_ctx ctx = {0};
+            left = failed + 1;
+            json_set_alloc_funcs(failing_malloc, free);
+            const ff_err err = parse(cases[i].text, strlen(cases[i].text), &ctx);
+            json_set_alloc_funcs(malloc, free);
+            more = left == 0;
+            const ff_err expected = more ? FF_ENOMEM : cases[i].whole;
+            if (err != expected)
+                fail_msg("allocation %d of %s: expected %s, got %s: %s", failed + 1, cases[i].text,
+                         ff_code_slug(expected), ff_code_slug(err), ctx.message);
+        }
+        if (failed < 10) fail_msg("expected at least 10 allocations, got %d", failed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +204,7 @@ int main(void)
         cmocka_unit_test(what_jansson_leaves_open_is_closed),
         cmocka_unit_test(values_are_counted_before_they_take_memory),
         cmocka_unit_test(depth_and_size_are_bounded),
+        cmocka_unit_test(want_of_memory_is_no_fault_of_the_text),
         cmocka_unit_test(damaged_texts_are_refused_or_read),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -67,6 +67,24 @@ static void messages_are_whole_and_harmless_text(void **state)
     expect_word("message", "a?[2Jb?c???\xc3\xa9", ctx.message);
 }
 
+static void a_vector_in_words_leaves_out_what_is_0_unless_said(void **state)
+{
+    char text[FF_PAR_TEXT_SIZE];
+    double theta[FF_MAX_PARS] = {0};
+    (void)state;
+    for (int par = 0; par < FF_NGLOBAL; par++) theta[par] = ff_par_default(2, par);
+    theta[FF_WA] = -60;
+    theta[ff_par_dz(2, 1)] = 0.0125;
+    ff_par_text(2, theta, text);
+    expect_word("vector",
+                "omega_c 0.2664, omega_b 0.0492, h 0.6727, n_s 0.9645, sigma8 0.831, w0 -1, wa -60, A_ia 0, eta_ia 0, "
+                "z0_ia 0.62, dz_2 0.0125",
+                text);
+    for (int par = 0; par < FF_MAX_PARS; par++) theta[par] = -1.23456e-100;
+    ff_par_text(FF_MAX_BINS, theta, text); /* more than there is room for */
+    assert_int_equal(strlen(text), FF_PAR_TEXT_SIZE - 1);
+}
+
 static void parameters_have_names_places_and_edges(void **state)
 {
     char name[FF_NAME_SIZE], latex[2 * FF_NAME_SIZE];
@@ -246,6 +264,7 @@ int main(void)
         cmocka_unit_test(hashes_are_sha256),
         cmocka_unit_test(errors_keep_pointer_chain_and_facts),
         cmocka_unit_test(messages_are_whole_and_harmless_text),
+        cmocka_unit_test(a_vector_in_words_leaves_out_what_is_0_unless_said),
         cmocka_unit_test(parameters_have_names_places_and_edges),
         cmocka_unit_test(events_are_lines_of_the_contract),
         cmocka_unit_test(threads_share_a_sink_without_mixing_lines),

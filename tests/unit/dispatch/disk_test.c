@@ -1,7 +1,7 @@
 /* tests/unit/dispatch/disk_test.c - while the database cannot be written nothing is answered, and nothing is lost: whoever
 ** asks again later gets what it asked for once. A program of its own, since the failing disk is for the whole process. */
 #include "common/fault.h"
-#include "tests/unit/dispatch/house.h"
+#include "tests/unit/dispatch/help.h"
 
 static void nothing_is_answered_that_is_not_durable(void **state)
 {
@@ -9,10 +9,7 @@ static void nothing_is_answered_that_is_not_durable(void **state)
     struct house h = {.lease_ms = 60000};
     struct gang g = {0};
     char id[FF_ID_SIZE];
-    house_open(&h);
-    gang_open(&g, &h, "one");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&g, PATIENCE_MS));
+    open_busy(&h, &g, 1, "", id);
     while (!ff_fail_io()) continue; /* up to the first call that fails */
     int unanswered = 0;
     json_t *taken = NULL;

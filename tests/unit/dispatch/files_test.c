@@ -2,7 +2,7 @@
 ** store: chunks in, chunks out, each gang its own only. */
 #include <fcntl.h>
 
-#include "tests/unit/dispatch/house.h"
+#include "tests/unit/dispatch/help.h"
 
 static void write_work(struct house *h, const struct gang *g, const char *name, const void *bytes, size_t n)
 {
@@ -32,10 +32,7 @@ static void a_result_is_checked_and_moved_before_its_job_succeeds(void **state)
     struct house h = {0};
     struct gang g = {.shared = true};
     char id[FF_ID_SIZE], hash[65], path[256];
-    house_open(&h);
-    gang_open(&g, &h, "one");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&g, PATIENCE_MS));
+    open_busy(&h, &g, 1, "", id);
     write_work(&h, &g, "result.h5", "the answer", 10);
     ff_hash_bytes("the answer", 10, hash);
     for (int i = 0; i < 2; i++) commit_result(&g, "result.h5", 10, hash); /* impatient */
@@ -57,10 +54,7 @@ static void refused_result(const char *name, size_t size, const char *content, c
     struct house h = {0};
     struct gang g = {.shared = true};
     char id[FF_ID_SIZE], hash[65];
-    house_open(&h);
-    gang_open(&g, &h, "one");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&g, PATIENCE_MS));
+    open_busy(&h, &g, 1, "", id);
     if (content) write_work(&h, &g, "result.h5", content, strlen(content));
     ff_hash_bytes("the answer", 10, hash);
     commit_result(&g, name, size, hash);
@@ -110,11 +104,10 @@ static void chunks_arrive_in_order_and_once(void **state)
     struct house h = {0};
     struct gang g = {0};
     char id[FF_ID_SIZE], hash[65];
-    house_open(&h);
-    gang_open(&g, &h, "one");
+    open_idle(&h, &g);
     assert_string_equal(g.store, "");
     submit(&h, 1, "", id);
-    assert_true(gang_take_task(&g, PATIENCE_MS));
+    gang_await_task(&g);
     put(&g, "result.h5", "the answer", 0, 4);
     assert_int_equal(stored(&g, "result.h5"), 4);
     put(&g, "result.h5", "the answer", 0, 4);
@@ -135,10 +128,7 @@ static void nobody_writes_into_a_foreign_attempt(void **state)
     struct house h = {0};
     struct gang a = {0}, b = {0};
     char id[FF_ID_SIZE], path[256];
-    house_open(&h);
-    gang_open(&a, &h, "a");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&a, PATIENCE_MS));
+    open_busy(&h, &a, 1, "", id);
     gang_open(&b, &h, "b");
     memcpy(b.job, a.job, sizeof b.job);
     memcpy(b.task, a.task, sizeof b.task);
@@ -177,10 +167,7 @@ static void the_next_attempt_is_told_of_the_files_of_the_last_and_gets_them(void
     char id[FF_ID_SIZE], foreign[FF_ID_SIZE];
     void *blob;
     size_t n;
-    house_open(&h);
-    gang_open(&a, &h, "a");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&a, PATIENCE_MS));
+    open_busy(&h, &a, 1, "", id);
     put(&a, "chain.a", "a checkpoint", 0, 12);
     assert_int_equal(stored(&a, "chain.a"), 12);
     gang_commit(&a, "released");
@@ -205,7 +192,7 @@ static void the_next_attempt_is_told_of_the_files_of_the_last_and_gets_them(void
 
     gang_open(&other, &h, "other"); /* another user's task: the first one's files are none of its business */
     submit(&h, 1, "", foreign);
-    assert_true(gang_take_task(&other, PATIENCE_MS));
+    gang_await_task(&other);
     assert_null(get(&other, id, "noop-0", 1, "chain.a", 0, &blob, &n));
     assert_null(get(&other, "", "", 0, "ds_aaaaaaaaaaaaaaaaaaaaaaaaaa", 0, &blob, &n));
     gang_close(&a);

@@ -404,13 +404,18 @@ static inline void gang_open(struct gang *g, struct house *h, const char *instan
     gang_hello(g, false);
 }
 
+static inline void gang_note_task(struct gang *g, const json_t *task)
+{
+    snprintf(g->job, sizeof g->job, "%s", word(task, "job"));
+    snprintf(g->task, sizeof g->task, "%s", word(task, "task"));
+    g->attempt = (int)json_integer_value(json_object_get(task, "attempt"));
+}
+
 static inline bool gang_take_task(struct gang *g, int ms)
 {
     json_t *task = gang_wait_for(g, FF_WIRE_TASK, ms);
     if (!task) return false;
-    snprintf(g->job, sizeof g->job, "%s", word(task, "job"));
-    snprintf(g->task, sizeof g->task, "%s", word(task, "task"));
-    g->attempt = (int)json_integer_value(json_object_get(task, "attempt"));
+    gang_note_task(g, task);
     json_decref(task);
     return true;
 }

@@ -2,7 +2,7 @@
 ** order, broken or at the wrong moment. */
 #include <pthread.h>
 
-#include "tests/unit/dispatch/house.h"
+#include "tests/unit/dispatch/help.h"
 
 static void tasks_are_done_one_after_another_by_one_gang(void **state)
 {
@@ -10,13 +10,12 @@ static void tasks_are_done_one_after_another_by_one_gang(void **state)
     struct house h = {0};
     struct gang g = {0};
     char id[FF_ID_SIZE];
-    house_open(&h);
-    gang_open(&g, &h, "one");
+    open_idle(&h, &g);
     assert_true(ff_id_valid("wk_", g.worker));
     assert_string_equal(g.store, ""); /* it named no token */
     submit(&h, 3, "", id);
     for (int i = 0; i < 3; i++) {
-        assert_true(gang_take_task(&g, PATIENCE_MS));
+        gang_await_task(&g);
         assert_string_equal(g.job, id);
         assert_int_equal(g.attempt, 1);
         assert_int_equal(g.task[5], '0' + i);
@@ -34,8 +33,7 @@ static void a_task_is_data_with_the_whole_spec(void **state)
     struct house h = {0};
     struct gang g = {.shared = true};
     char id[FF_ID_SIZE];
-    house_open(&h);
-    gang_open(&g, &h, "one");
+    open_idle(&h, &g);
     assert_string_equal(g.store, ff_storehouse_dir(h.store));
     submit(&h, 1, ",\"sleep_s\":2.5,\"seed\":7", id);
     json_t *task = gang_expect(&g, FF_WIRE_TASK);
@@ -93,10 +91,7 @@ static void events_are_taken_in_order_and_once(void **state)
     struct house h = {0};
     struct gang g = {0};
     char id[FF_ID_SIZE];
-    house_open(&h);
-    gang_open(&g, &h, "one");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&g, PATIENCE_MS));
+    open_busy(&h, &g, 1, "", id);
     gang_events(&g, 1, 3);
     assert_int_equal(gang_taken(&g), 3);
     assert_int_equal(count_events(&h, id, "event "), 3); /* durable when the credit comes back */
@@ -123,10 +118,7 @@ static void a_commit_that_comes_again_gets_the_same_verdict(void **state)
     struct house h = {0};
     struct gang g = {0};
     char id[FF_ID_SIZE];
-    house_open(&h);
-    gang_open(&g, &h, "one");
-    submit(&h, 2, "", id);
-    assert_true(gang_take_task(&g, PATIENCE_MS));
+    open_busy(&h, &g, 2, "", id);
     const struct gang first = g;
     for (int i = 0; i < 3; i++) gang_commit(&g, "succeeded");
     for (int i = 0; i < 3; i++) gang_verdict(&g, "committed");
@@ -151,10 +143,7 @@ static void a_failed_task_fails_its_job(void **state)
     struct house h = {0};
     struct gang g = {0};
     char id[FF_ID_SIZE];
-    house_open(&h);
-    gang_open(&g, &h, "one");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&g, PATIENCE_MS));
+    open_busy(&h, &g, 1, "", id);
     json_t *body = attempt_name(&g);
     json_object_set_new(body, "outcome", json_string("failed"));
     json_object_set_new(body, "message", json_string("the sum is not finite"));
@@ -210,10 +199,10 @@ static void small_tasks_are_left_to_small_gangs(void **state)
     gang_open(&large, &h, "large");
     gang_open(&small, &h, "small");
     submit(&h, 1, "", id);
-    assert_true(gang_take_task(&small, PATIENCE_MS));
+    gang_await_task(&small);
     assert_string_equal(small.job, id);
     submit(&h, 1, ",\"resources\":{\"ranks\":3}", wide);
-    assert_true(gang_take_task(&large, PATIENCE_MS));
+    gang_await_task(&large);
     assert_string_equal(large.job, wide);
     gang_commit(&small, "succeeded");
     gang_verdict(&small, "committed");
@@ -238,10 +227,7 @@ static void a_cancelled_job_stops_its_gang(void **state)
     struct house h = {0};
     struct gang g = {0};
     char id[FF_ID_SIZE];
-    house_open(&h);
-    gang_open(&g, &h, "one");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&g, PATIENCE_MS));
+    open_busy(&h, &g, 1, "", id);
     struct look l = {.house = &h, .id = id};
     assert_ok(ff_queue_write(h.queue, do_cancel, &l, &ctx));
     gang_stop(&g, "cancel");
@@ -259,10 +245,7 @@ static void a_walltime_stops_its_gang(void **state)
     struct house h = {0};
     struct gang g = {0};
     char id[FF_ID_SIZE];
-    house_open(&h);
-    gang_open(&g, &h, "one");
-    submit(&h, 1, ",\"resources\":{\"walltime\":1}", id);
-    assert_true(gang_take_task(&g, PATIENCE_MS));
+    open_busy(&h, &g, 1, ",\"resources\":{\"walltime\":1}", id);
     gang_stop(&g, "walltime");
     gang_commit(&g, "released");
     gang_verdict(&g, "committed");
@@ -277,10 +260,7 @@ static void a_drained_gang_gives_its_task_to_another(void **state)
     struct house h = {0};
     struct gang a = {0}, b = {0};
     char id[FF_ID_SIZE];
-    house_open(&h);
-    gang_open(&a, &h, "a");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&a, PATIENCE_MS));
+    open_busy(&h, &a, 1, "", id);
     ff_ctx ctx = {0};
     assert_int_equal(ff_dispatch_drain(h.dispatch, "wk_aaaaaaaaaaaaaaaaaaaaaaaaaa", &ctx), FF_ENOTFOUND);
     assert_int_equal(ff_dispatch_drain(h.dispatch, a.worker, &ctx), FF_OK);
@@ -293,7 +273,7 @@ static void a_drained_gang_gives_its_task_to_another(void **state)
     assert_false(gang_take_task(&a, 300)); /* it is the only one, and gets nothing */
     gang_send(&a, FF_WIRE_BYE, json_pack("{ss}", "reason", "drained"));
     gang_open(&b, &h, "b");
-    assert_true(gang_take_task(&b, PATIENCE_MS));
+    gang_await_task(&b);
     assert_int_equal(b.attempt, 2);
     gang_commit(&b, "succeeded");
     gang_verdict(&b, "committed");
@@ -310,13 +290,10 @@ static void a_gang_that_leaves_with_a_task_loses_it_at_once(void **state)
     struct house h = {.lease_ms = 60000};
     struct gang a = {0}, b = {0};
     char id[FF_ID_SIZE];
-    house_open(&h);
-    gang_open(&a, &h, "a");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&a, PATIENCE_MS));
+    open_busy(&h, &a, 1, "", id);
     gang_send(&a, FF_WIRE_BYE, json_object());
     gang_open(&b, &h, "b");
-    assert_true(gang_take_task(&b, PATIENCE_MS));
+    gang_await_task(&b);
     assert_int_equal(b.attempt, 2);
     gang_close(&a);
     gang_close(&b);
@@ -341,10 +318,7 @@ static void a_stop_with_drain_waits_for_the_gangs(void **state)
     struct gang g = {0};
     char id[FF_ID_SIZE];
     pthread_t thread;
-    house_open(&h);
-    gang_open(&g, &h, "one");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&g, PATIENCE_MS));
+    open_busy(&h, &g, 1, "", id);
     assert_int_equal(pthread_create(&thread, NULL, obey, &g), 0);
     const int64_t begun = now_ms();
     house_stop(&h, true, 30);
@@ -363,10 +337,7 @@ static void a_stop_without_drain_leaves_the_tasks_to_their_gangs(void **state)
     struct house h = {0};
     struct gang g = {0};
     char id[FF_ID_SIZE];
-    house_open(&h);
-    gang_open(&g, &h, "one");
-    submit(&h, 1, "", id);
-    assert_true(gang_take_task(&g, PATIENCE_MS));
+    open_busy(&h, &g, 1, "", id);
     house_stop(&h, false, 0);
     assert_null(gang_wait_for(&g, FF_WIRE_STOP, 200));
     queue_open(&h);

@@ -109,7 +109,7 @@ static void wrong_options_for_maps_are_said(void **state)
         {{.as = "shift"}, FF_EBADFILE, "last axis"},
     };
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
-        assert_fails(ff_convert(in, out, &all[k].o, &ctx), all[k].code, &ctx, all[k].says, "");
+        assert_fails(ff_convert(in, out, &all[k].o, &ctx), all[k].code, &ctx, all[k].says);
         assert_false(exists(out));
     }
     const struct ff_convert_options o = {.as = "convergence", .size_deg = 1};
@@ -238,7 +238,7 @@ static void shift_axes_are_found_from_their_values(void **state)
         write_grid(in, rows, orders[0]);
         rows[bad[k].row][bad[k].column] = bad[k].value;
         assert_ok(ff_npy_write(in, FF_F64_T, 2, (long[]){ROWS, 5}, rows, &ctx), &ctx);
-        assert_fails(ff_convert(in, out, &o, &ctx), FF_EBADFILE, &ctx, bad[k].says, "");
+        assert_fails(ff_convert(in, out, &o, &ctx), FF_EBADFILE, &ctx, bad[k].says);
     }
 }
 

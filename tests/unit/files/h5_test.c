@@ -11,17 +11,19 @@
 
 #include "files/h5.h"
 
-/* A full disk: while `room` >= 0, reservations and writes to named files that end beyond it fail as on a full disk.
+/* A full disk: while `room` >= 0, reservations and writes to named files that end beyond it fail as on a full disk. With
+** `broken`, writes fail there as a disk does that is not full but broken, and so does fsync.
 ** (These definitions stand before the C library's for HDF5 too. A file without a name, nlink 0, is memory, not
 ** disk.) */
 static long room = -1;
+static int broken;
 ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
 {
     static ssize_t (*real)(int, const void *, size_t, off_t);
     if (!real) real = (ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
     struct stat st;
     if (room >= 0 && fstat(fd, &st) == 0 && st.st_nlink > 0 && offset + (off_t)n > room) {
-        errno = ENOSPC;
+        errno = broken ? EIO : ENOSPC;
         return -1;
     }
     return real(fd, bytes, n, offset);
@@ -36,6 +38,15 @@ int fallocate(int fd, int mode, off_t offset, off_t n)
         return -1;
     }
     return real(fd, mode, offset, n);
+}
+
+int fsync(int fd)
+{
+    static int (*real)(int);
+    if (!real) real = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    if (!broken) return real(fd);
+    errno = EIO;
+    return -1;
 }
 
 enum { CHAINS = 2, DRAWS = 5, BINS = 3, N = 4 };
@@ -310,6 +321,42 @@ static void a_full_disk_is_said_and_leaves_nothing(void **state)
     make_posterior(path, &ctx);
 }
 
+static void what_a_broken_disk_has_of_a_file_is_kept(void **state)
+{
+    enum { BIG = 100000 };
+    char path[1024], part[1024];
+    ff_ctx ctx = {0};
+    ff_h5 *f;
+    struct stat st;
+    double *data = calloc(BIG, sizeof *data);
+    scratch(state, "broken.h5", path);
+    scratch(state, "broken.h5.part", part);
+    for (int i = 0; i < BIG; i++) data[i] = sin(i); /* does not pack: written at once */
+    assert_ok(ff_h5_create(&f, path, &ctx), &ctx);
+    assert_ok(write_posterior(f, &ctx), &ctx);
+    assert_ok(ff_h5_dim_plain(f, "", "x", BIG, &ctx), &ctx);
+    broken = 1;
+    room = 100000;
+    ff_err err = ff_h5_end(f, ff_h5_put(f, "", "big", FF_F64_T, "x", data, &ctx), &ctx);
+    room = -1;
+    assert_int_equal(err, FF_EIO);
+    assert_non_null(strstr(ctx.message, "Input/output error"));
+    assert_true(stat(part, &st) == 0 && st.st_size > 0);
+    assert_ok(ff_h5_create(&f, path, &ctx), &ctx); /* the next attempt takes its place */
+    assert_ok(write_posterior(f, &ctx), &ctx);
+    err = ff_h5_close(f, &ctx);
+    broken = 0;
+    assert_int_equal(err, FF_EIO);
+    assert_non_null(strstr(ctx.message, part));
+    assert_false(exists(path));
+    ff_h5r *r;
+    assert_ok(ff_h5r_open(&r, part, &ctx), &ctx); /* whole, as far as anyone can tell */
+    ff_h5r_close(r);
+    make_posterior(path, &ctx);
+    assert_false(exists(part));
+    free(data);
+}
+
 static void a_folder_that_is_not_there_is_an_error(void **state)
 {
     char path[1024];
@@ -507,6 +554,7 @@ int main(void)
         cmocka_unit_test(only_what_shrinks_is_compressed),
         cmocka_unit_test(a_file_appears_only_when_closed),
         cmocka_unit_test(a_full_disk_is_said_and_leaves_nothing),
+        cmocka_unit_test(what_a_broken_disk_has_of_a_file_is_kept),
         cmocka_unit_test(a_folder_that_is_not_there_is_an_error),
         cmocka_unit_test(misuse_of_the_writer_is_refused),
         cmocka_unit_test(numbers_that_are_none_are_refused_by_their_index),

@@ -1,4 +1,5 @@
-/* tests/unit/files/help.h - what the tests of this room share: a scratch folder, shared data, raw files, messages. */
+/* tests/unit/files/help.h - what the tests of this room, and of those that keep files, share: a scratch folder, shared data,
+** raw files, messages. */
 #ifndef FF_TESTS_FILES_HELP_H
 #define FF_TESTS_FILES_HELP_H
 
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,8 +64,21 @@ static inline char *shared(const char *name, char *out)
     return out;
 }
 
+/* Makes the folders of a path (but not its last part). */
+static inline void make_folders(const char *path)
+{
+    char copy[1024];
+    snprintf(copy, sizeof copy, "%s", path);
+    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(copy, 0750);
+        *slash = '/';
+    }
+}
+
 static inline void write_bytes(const char *path, const void *bytes, size_t size)
 {
+    make_folders(path);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, size, file), size);
@@ -84,10 +99,10 @@ static inline unsigned char *read_bytes(const char *path, size_t *size)
     return bytes;
 }
 
-static inline int exists(const char *path)
+static inline bool exists(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0;
+    return lstat(path, &st) == 0;
 }
 
 #define assert_ok(call, ctx)                                                                                           \
@@ -96,16 +111,19 @@ static inline int exists(const char *path)
         if (got_) fail_msg("%s: expected success, got %s: %s", #call, ff_code_slug(got_), (ctx)->message);             \
     } while (0)
 
-/* The call fails with this code, and its message names both things. */
-#define assert_fails(call, code, ctx, one, two)                                                                        \
+/* The call fails with this code, and its message has each of these texts. */
+#define assert_fails(call, code, ctx, ...)                                                                             \
     do {                                                                                                               \
+        const char *const texts_[] = {__VA_ARGS__};                                                                    \
         ff_ctx_clear(ctx);                                                                                             \
         const ff_err got_ = (call);                                                                                    \
         if (got_ != (code)) {                                                                                          \
             fail_msg("%s: expected %s, got %s: %s", #call, ff_code_slug(code), ff_code_slug(got_), (ctx)->message);    \
         }                                                                                                              \
-        if (!strstr((ctx)->message, (one)) || !strstr((ctx)->message, (two))) {                                        \
-            fail_msg("%s: expected \"%s\" and \"%s\" in the message, got: %s", #call, (one), (two), (ctx)->message);   \
+        for (size_t t_ = 0; t_ < sizeof texts_ / sizeof *texts_; t_++) {                                               \
+            if (!strstr((ctx)->message, texts_[t_])) {                                                                 \
+                fail_msg("%s: expected \"%s\" in the message, got: %s", #call, texts_[t_], (ctx)->message);            \
+            }                                                                                                          \
         }                                                                                                              \
     } while (0)
 

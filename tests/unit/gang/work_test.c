@@ -118,6 +118,47 @@ static void a_look_finds_what_changed_and_leaves_the_unfinished(void **state)
     assert_int_equal(ff_look(&look, folder, &ctx), FF_EIO);
 }
 
+static json_t *task_body(int attempt)
+{
+    return json_pack("{ss ss si ss}", "job", JOB, "task", "draws-0", "attempt", attempt, "kind", "draws");
+}
+
+/* Writes `name` into the folder of an attempt whose disk then fails; `to`: where it is kept. */
+static void keep(bool shared, int attempt, const char *name, const char *text, char to[FF_GANG_PATH])
+{
+    struct ff_work *w = calloc(1, sizeof *w);
+    ff_ctx ctx = {0};
+    json_t *body = task_body(attempt);
+    char path[FF_GANG_PATH + FF_FILE_NAME];
+    assert_non_null(w);
+    ff_work_name(w, body);
+    assert_int_equal(ff_work_begin(w, base, shared, &ctx), FF_OK);
+    assert_false(ff_work_keep_failed(w, to));
+    write_text(w->folder, name, text, 0600);
+    assert_true(ff_work_keep_failed(w, to));
+    snprintf(path, sizeof path, "%s/%s", w->folder, name);
+    assert_int_not_equal(access(path, F_OK), 0);
+    json_decref(body);
+    free(w);
+}
+
+static void a_result_that_the_disk_failed_is_kept_once_a_task(void **state)
+{
+    char expected[FF_GANG_PATH], to[FF_GANG_PATH], text[8] = "";
+    (void)state;
+    for (int shared = 0; shared < 2; shared++) {
+        keep(shared, 1, "result.h5.part", "one", to);
+        keep(shared, 2, "result.h5", "two", to);
+        snprintf(expected, sizeof expected, "%s/%s", base, shared ? "work/" JOB "/draws-0.failed.h5" : "failed.h5");
+        assert_string_equal(to, expected);
+        FILE *file = fopen(to, "r");
+        assert_non_null(file);
+        assert_non_null(fgets(text, sizeof text, file));
+        fclose(file);
+        assert_string_equal(text, "two");
+    }
+}
+
 static void a_copy_has_the_hash_of_what_it_is(void **state)
 {
     char from[128], to[128], sha256[FF_HASH_SIZE], expected[FF_HASH_SIZE];
@@ -309,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(only_plain_names_become_paths, make_base, remove_base),
         cmocka_unit_test_setup_teardown(a_look_finds_what_changed_and_leaves_the_unfinished, make_base, remove_base),
+        cmocka_unit_test_setup_teardown(a_result_that_the_disk_failed_is_kept_once_a_task, make_base, remove_base),
         cmocka_unit_test_setup_teardown(a_copy_has_the_hash_of_what_it_is, make_base, remove_base),
         cmocka_unit_test_setup_teardown(a_scratch_folder_goes_with_its_process, make_base, remove_base),
         cmocka_unit_test_setup_teardown(a_task_knows_its_folders, make_base, remove_base),

@@ -22,6 +22,10 @@ static void paths_find_their_route(void **state)
     expect_number("map", FF_OK, ff_route_match(&m, "GET", "/v1/jobs/" JOB "/maps/convergence_mean", &ctx));
     expect_word("job", JOB, m.args[0]);
     expect_word("name", "convergence_mean", m.args[1]);
+    expect_number("chunk", FF_OK, ff_route_match(&m, "GET", "/v1/jobs/" JOB "/chunks/draws-12/x", &ctx));
+    expect_word("job", JOB, m.args[0]);
+    expect_word("chunk", "draws-12", m.args[1]);
+    expect_word("array", "x", m.args[2]);
     expect_number("page", FF_OK, ff_route_match(&m, "GET", "/ui/", &ctx));
     expect_word("page", "/ui/", m.route->pattern);
     expect_number("file", FF_OK, ff_route_match(&m, "GET", "/ui/app.js", &ctx));
@@ -44,6 +48,9 @@ static void other_paths_find_nothing(void **state)
         "/v1/jobs/..",
         "/v1/jobs/%2e%2e",
         "/v1/jobs/" JOB "/maps/../result",
+        "/v1/jobs/" JOB "/chunks/draws-1/x.npy",
+        "/v1/jobs/" JOB "/chunks/../x",
+        "/v1/jobs/" JOB "/chunks/draws-1",
         "/v1/jobs/" JOB "/maps/..",
         "/v1/jobs/" JOB "/maps/a%2fb",
         "/v1/jobs/" JOB "/maps/",

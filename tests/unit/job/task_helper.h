@@ -30,6 +30,7 @@ struct fate {
     long stop_after, kill_after;
     double checkpoint_s; /* 0: no clocked checkpoints */
     int threads;         /* 0: 1 */
+    double assemble_bytes;
 };
 
 struct farm {
@@ -140,6 +141,7 @@ static inline ff_err run_inside(struct inside *in, int task, int attempt, const 
                                   .resume_dir = resume_dir,
                                   .done = {.self = in, .of = folder_done},
                                   .draws = draws,
+                                  .assemble_bytes = in->fate->assemble_bytes,
                                   .checkpointed = count_save,
                                   .checkpointed_self = in};
     return ff_run_task(&t, &o->end, &o->draws, ctx);

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include "files/chunks.h"
 #include "files/npy.h"
 
 #define MODEL(bins)                                                                                                    \
@@ -301,6 +302,72 @@ static void chunks_killed_and_carried_between_folders_give_the_bits_of_the_job(v
     farm_done(&f);
 }
 
+/* Beyond the limit the arrays stay where they are, and the result says what they are; as many bytes as the limit are still
+** one file. */
+static void draws_beyond_the_limit_stay_in_their_files(void **state)
+{
+    (void)state;
+    static const char DRAWS[] =
+        "{\"kind\":\"draws\",\"seed\":5,\"count\":10,\"chunk\":4,\"scores\":true," MODEL(ONE_BIN) "}";
+    enum { ROW = 2 * 8 + 256 * 4 + 1 + 2 * 8 };
+    struct farm f;
+    struct ff_chunks c;
+    ff_h5r *result;
+    char folder[400], path[450], sha256[FF_HASH_SIZE];
+    ff_ctx ctx = {0};
+    farm_init(&f, DRAWS);
+    for (int i = 0; i < 3; i++) {
+        static const char *const names[] = {"draws-0", "draws-1", "draws-2"};
+        check_done(farm_run(&f, i, names[i], 1, 0, 0, WHOLE));
+    }
+    check_done(farm_run(&f, 3, "manifest", 1, 0, 0, (struct fate){.assemble_bytes = 10 * ROW}));
+    check_same_as_job(&f, 3, "manifest");
+    check_done(farm_run(&f, 3, "manifest", 2, 0, 0, (struct fate){.assemble_bytes = 10 * ROW - 1}));
+    folder_of(&f, "manifest", 2, folder);
+    snprintf(path, sizeof path, "%s/result.h5", folder);
+    check_ok(ff_chunks_read(&c, path, 0, 100, &ctx), &ctx);
+    assert_int_equal(c.total, 3);
+    assert_int_equal(c.narrays, 4);
+    assert_string_equal(c.observable, "convergence");
+    assert_string_equal(c.noise, "included");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(c.chunk[i].first, 4 * i);
+        assert_int_equal(c.chunk[i].count, i < 2 ? 4 : 2);
+        assert_int_equal(c.chunk[i].valid, c.chunk[i].count);
+        for (int a = 0; a < 4; a++) {
+            struct stat st;
+            char name[24];
+            snprintf(name, sizeof name, "draws-%d", i);
+            folder_of(&f, name, 1, folder);
+            snprintf(path, sizeof path, "%s/%s.npy", folder, ff_chunk_arrays[a].name);
+            check_ok(ff_hash_file(path, sha256, &ctx), &ctx);
+            assert_string_equal(c.chunk[i].sha256[a], sha256);
+            assert_int_equal(stat(path, &st), 0);
+            assert_int_equal(c.chunk[i].size[a], st.st_size);
+        }
+    }
+    ff_chunks_done(&c);
+    folder_of(&f, "manifest", 2, folder);
+    snprintf(path, sizeof path, "%s/result.h5", folder);
+    check_ok(ff_h5r_open(&result, path, &ctx), &ctx);
+    assert_false(ff_h5r_has(result, "draws/x"));
+    assert_true(ff_h5r_has(result, "draws/parameter"));
+    ff_h5r_close(result);
+    folder_of(&f, "draws-1", 1, folder); /* one bit of a file flips: it is not vouched for */
+    snprintf(path, sizeof path, "%s/x.npy", folder);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    fseek(file, 1000, SEEK_SET);
+    const int byte = fgetc(file);
+    fseek(file, 1000, SEEK_SET);
+    fputc(byte ^ 1, file);
+    fclose(file);
+    const struct outcome o = farm_run(&f, 3, "manifest", 3, 0, 0, (struct fate){.assemble_bytes = 1});
+    assert_int_equal(o.err, FF_EIO);
+    assert_non_null(strstr(o.message, "x.npy"));
+    farm_done(&f);
+}
+
 static void jobs_of_one_task_are_that_task(void **state)
 {
     (void)state;
@@ -394,6 +461,7 @@ int main(void)
         cmocka_unit_test(reduce_misses_a_chain_and_mends_a_damaged_one),
         cmocka_unit_test(a_preview_shows_what_the_chain_has_gathered),
         cmocka_unit_test(chunks_killed_and_carried_between_folders_give_the_bits_of_the_job),
+        cmocka_unit_test(draws_beyond_the_limit_stay_in_their_files),
         cmocka_unit_test(jobs_of_one_task_are_that_task),
         cmocka_unit_test(doing_nothing_ends_in_every_way_that_work_can),
         cmocka_unit_test(looks_come_as_the_chains_promise),

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "client/lib/http.h"
+#include "client/lib/client.h"
 #include "tests/unit/lib/fake.h"
 
 #define JSON_ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
@@ -219,7 +219,7 @@ static void addresses_and_tokens_are_checked(void **state)
     assert_int_equal(ff_client_open(&c, &config, &ctx), FF_EBADFILE);
     config.token = "good";
     assert_int_equal(ff_client_open(&c, &config, &ctx), FF_OK);
-    assert_string_equal(ff_client_server(c), "http://localhost");
+    assert_string_equal(c->server, "http://localhost");
     ff_client_close(c);
     ff_client_close(NULL);
 }

@@ -410,9 +410,17 @@ static void ended_jobs_expire_and_are_removed_whole(void **state)
     submit(p, p->ann, FF_SPECTRUM, 0, id);
     submit(p, p->ann, FF_SPECTRUM, 0, alive);
     lease_drop(p, id, NULL);
-    const struct ff_commit c = {
-        .job = id, .task = "spectrum", .attempt = 1, .sha256 = "ab", .path = "results/x.h5", .size = 77};
+    const struct ff_commit c = {.job = id,
+                                .task = "spectrum",
+                                .attempt = 1,
+                                .sha256 = "ab",
+                                .path = "results/x.h5",
+                                .size = 77,
+                                .chunk_bytes = 1000};
     assert_int_equal(commit(p, &c), FF_COMMITTED);
+    json_t *shown = get_job(p, p->ann, id);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(shown, "result"), "chunk_bytes")), 1000);
+    json_decref(shown);
     struct expired e = {.before = ff_now_ms() - 100000};
     expect_ok(ff_queue_read(p->q, call_expired, &e, &ctx), &ctx, "expired");
     assert_int_equal(e.n, 0);
@@ -438,6 +446,40 @@ static void ended_jobs_expire_and_are_removed_whole(void **state)
                "INSERT INTO t SELECT count(*) FROM commits");
 }
 
+/* The clock is not waited for: the start of the job is put back instead. */
+static void durations_of_jobs_outlive_them(void **state)
+{
+    struct place *p = *state;
+    char id[FF_ID_SIZE], never[FF_ID_SIZE], other[FF_ID_SIZE];
+    ff_ctx ctx = {0};
+    struct ff_job_counts counts;
+    expect_ok(ff_queue_read(p->q, call_count, &counts, &ctx), &ctx, "count");
+    assert_int_equal(counts.nkinds, 0);
+    submit(p, p->ann, FF_SPECTRUM, 0, id);
+    lease_drop(p, id, NULL);
+    by_hand(p, "UPDATE jobs SET started_ms = started_ms - 5000");
+    expect_end(p, id, "spectrum", 1, FF_TASK_SUCCEEDED);
+    submit(p, p->ann, FF_SPECTRUM, 0, id);
+    lease_drop(p, id, NULL);
+    by_hand(p, "UPDATE jobs SET started_ms = started_ms + 3600000 WHERE finished_ms IS NULL"); /* a clock set back */
+    expect_end(p, id, "spectrum", 1, FF_TASK_FAILED);
+    submit(p, p->ann, FF_SPECTRUM, 0, never);
+    expect_ok(cancel(p, p->ann, never, &ctx), &ctx, "cancel");
+    submit(p, p->ann, FF_SIMULATE, 0, other);
+    lease_drop(p, other, NULL);
+    expect_end(p, other, "simulate", 1, FF_TASK_SUCCEEDED);
+    struct call remove = {.id = id};
+    expect_ok(ff_queue_write(p->q, call_remove, &remove, &ctx), &ctx, "removal");
+    reopen(p);
+    expect_ok(ff_queue_read(p->q, call_count, &counts, &ctx), &ctx, "count");
+    assert_int_equal(counts.nkinds, 2);
+    assert_string_equal(counts.duration[0].kind, "simulate");
+    assert_int_equal(counts.duration[0].jobs, 1);
+    assert_string_equal(counts.duration[1].kind, "spectrum");
+    assert_int_equal(counts.duration[1].jobs, 2);
+    assert_true(counts.duration[1].seconds >= 5 && counts.duration[1].seconds < 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +498,7 @@ int main(void)
         T(extension_goes_on_from_the_old_chains),
         T(only_a_posterior_is_extended),
         T(ended_jobs_expire_and_are_removed_whole),
+        T(durations_of_jobs_outlive_them),
 #undef T
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

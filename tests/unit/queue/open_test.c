@@ -69,15 +69,21 @@ static void jobs_are_there_after_a_restart(void **state)
 
 /* ---- schemas ---- */
 
+/* A database of the first schema takes the place's, with rows. */
+static void make_old(struct place *p)
+{
+    snprintf(p->path, sizeof p->path, "%s/old.db", p->dir);
+    fclose(fopen(p->path, "w"));
+    by_hand_from(p, "migrations/0001_queue.sql");
+    by_hand_from(p, "tests/unit/queue/v1_rows.sql");
+}
+
 static void old_schema_is_migrated_with_its_rows(void **state)
 {
     struct place *p = *state;
     char id[FF_ID_SIZE];
     close_queue(p);
-    snprintf(p->path, sizeof p->path, "%s/old.db", p->dir);
-    fclose(fopen(p->path, "w"));
-    by_hand_from(p, "migrations/0001_queue.sql");
-    by_hand_from(p, "tests/unit/queue/v1_rows.sql");
+    make_old(p);
     assert_int_equal(open_queue(p), 0);
     memset(id, 0, sizeof id);
     memset(memcpy(id, "job_", 4) + 4, 'b', 26);
@@ -316,6 +322,56 @@ static void backup_opens_and_equals_while_jobs_arrive(void **state)
     ff_queue_close(copy.q);
 }
 
+static int version_of(const struct place *p)
+{
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_open_v2(p->path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    const int version = sqlite3_column_int(s, 0);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return version;
+}
+
+static void copy_of_an_older_schema_migrates_nothing(void **state)
+{
+    struct place *p = *state, copy = {0};
+    char before[FF_HASH_SIZE], after[FF_HASH_SIZE], id[FF_ID_SIZE] = "job_";
+    ff_ctx ctx = {0};
+    close_queue(p);
+    make_old(p);
+    expect_ok(ff_hash_file(p->path, before, &ctx), &ctx, "hash");
+    snprintf(copy.path, sizeof copy.path, "%s/backup.db", p->dir);
+    expect_ok(ff_queue_copy(p->path, copy.path, &ctx), &ctx, "copy");
+    expect_ok(ff_hash_file(p->path, after, &ctx), &ctx, "hash");
+    assert_string_equal(before, after);
+    assert_int_equal(version_of(p), 1);
+    assert_int_equal(version_of(&copy), 1);
+    assert_int_equal(open_queue(&copy), 0); /* a start with it does what a start with the original would */
+    copy.admin = user_called(&copy, "admin", true);
+    memset(id + 4, 'b', 26);
+    expect_state(&copy, id, "succeeded");
+    ff_queue_close(copy.q);
+    assert_int_equal(version_of(&copy), FF_SCHEMA_VERSION);
+}
+
+static void copy_of_what_this_build_does_not_know_is_refused(void **state)
+{
+    struct place *p = *state;
+    ff_ctx ctx = {0};
+    char path[128], empty[128];
+    snprintf(path, sizeof path, "%s/backup.db", p->dir);
+    snprintf(empty, sizeof empty, "%s/empty.db", p->dir);
+    close_queue(p);
+    by_hand(p, "PRAGMA user_version = 99");
+    expect_err(FF_EVERSION, ff_queue_copy(p->path, path, &ctx), &ctx, "copy");
+    fclose(fopen(empty, "w"));
+    expect_err(FF_EDATABASE, ff_queue_copy(empty, path, &ctx), &ctx, "copy");
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void backup_into_a_missing_folder_leaves_nothing(void **state)
 {
     struct place *p = *state;
@@ -343,6 +399,8 @@ int main(void)
         T(network_file_systems_are_known),
         T(missing_folder_is_an_error),
         T(backup_opens_and_equals_while_jobs_arrive),
+        T(copy_of_an_older_schema_migrates_nothing),
+        T(copy_of_what_this_build_does_not_know_is_refused),
         T(backup_into_a_missing_folder_leaves_nothing),
 #undef T
     };

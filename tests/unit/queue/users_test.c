@@ -227,7 +227,8 @@ static void work_is_accounted_to_its_user(void **state)
                                 .attempt = 1,
                                 .sha256 = "ab",
                                 .path = "results/x.h5",
-                                .size = 500,
+                                .size = 300,
+                                .chunk_bytes = 200,
                                 .core_seconds = 7200,
                                 .gpu_seconds = 1800};
     assert_int_equal(commit(p, &c), FF_COMMITTED);

@@ -86,7 +86,7 @@ static void power_of_maps_is_the_power_asked_for(void **state)
     }
 }
 
-static void shear_has_no_b_mode_and_gives_convergence_back(void **state)
+static void shear_has_no_b_mode_and_the_power_of_convergence(void **state)
 {
     (void)state;
     ff_ctx ctx = {0};
@@ -100,7 +100,6 @@ static void shear_has_no_b_mode_and_gives_convergence_back(void **state)
     OK(ff_sim_set_tables(s, &t.view, &ctx));
     const long n = ff_sim_nmap(s);
     float *z = take(ff_sim_nlatent(s), sizeof *z), *kappa = take(n, sizeof *kappa), *shear = take(2 * n, sizeof *shear);
-    float *e = take(n, sizeof *e), *b = take(n, sizeof *b);
     double ee[3 * NBANDS], bb[3 * NBANDS], kk[3 * NBANDS];
     ff_sim_draw_latent(s, 1, FF_RNG_TEST, 0, z);
     OK(ff_sim_forward(s, z, kappa, shear, &ctx));
@@ -110,17 +109,7 @@ static void shear_has_no_b_mode_and_gives_convergence_back(void **state)
         expect_near("E power over convergence power", ee[k] / kk[k], 1, 1e-4);
         expect_near("B power over convergence power", bb[k] / kk[k], 0, 1e-4);
     }
-    /* Off the Nyquist lines the map comes back; on them the convergence has modes that shear does not see whole. */
-    ff_spectra_kaiser_squires(p, shear, e, b);
-    double same = 0, size = 0, b_size = 0, offset[NBINS] = {0};
-    for (long k = 0; k < n; k++) offset[k / (NPIX * NPIX)] += (double)(kappa[k] - e[k]) / (NPIX * NPIX);
-    for (long k = 0; k < n; k++) {
-        same += pow((double)(kappa[k] - e[k]) - offset[k / (NPIX * NPIX)], 2);
-        size += (double)(kappa[k] * kappa[k]), b_size += (double)(b[k] * b[k]);
-    }
-    expect_near("Kaiser-Squires residual", sqrt(same / size), 0, 0.05);
-    expect_near("Kaiser-Squires B map", sqrt(b_size / size), 0, 0.05);
-    free(z), free(kappa), free(shear), free(e), free(b);
+    free(z), free(kappa), free(shear);
     tables_done(&t);
     ff_spectra_free(p), ff_sim_free(s);
 }
@@ -206,7 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(power_of_maps_is_the_power_asked_for),
         cmocka_unit_test(shear_equals_its_definition),
-        cmocka_unit_test(shear_has_no_b_mode_and_gives_convergence_back),
+        cmocka_unit_test(shear_has_no_b_mode_and_the_power_of_convergence),
         cmocka_unit_test(padded_maps_are_a_corner),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -2,7 +2,7 @@
 ** bytes. */
 #include "help.h"
 
-#include "files/h5.h"
+#include "files/chunks.h"
 
 enum { NDRAWS = 23, CHUNK = 5, NPAR = 3, NX = 12 }; /* x is (draw, 3, 2, 2) */
 #define RESULT "results/" JOB "/manifest.1.h5"
@@ -129,6 +129,150 @@ static void rows_of_a_result_and_of_chunks_are_the_same(void **state)
     }
 }
 
+/* A result that says of the chunks' files what they are, and leaves the arrays in them. */
+static json_t *write_chunked(struct shop *shop, const struct draws *d, bool scores)
+{
+    enum { NCHUNKS = (NDRAWS + CHUNK - 1) / CHUNK };
+    static struct ff_chunk chunk[NCHUNKS];
+    const struct ff_chunks c = {.total = NCHUNKS,
+                                .n = NCHUNKS,
+                                .narrays = scores ? FF_CHUNK_ARRAYS : FF_CHUNK_SCORE,
+                                .observable = "convergence",
+                                .noise = "none",
+                                .chunk = chunk};
+    json_t *attempts = json_object();
+    ff_ctx ctx = {0};
+    ff_h5 *f;
+    for (int i = 0; i < NCHUNKS; i++) {
+        char path[256], task[32];
+        struct stat st;
+        write_chunk(shop, d, i, scores);
+        chunk[i] = (struct ff_chunk){.first = i * CHUNK, .count = i + 1 < NCHUNKS ? CHUNK : NDRAWS - i * CHUNK};
+        for (int a = 0; a < c.narrays; a++) {
+            snprintf(path, sizeof path, "work/" JOB "/draws-%d.1/%s.npy", i, ff_chunk_arrays[a].name);
+            assert_ok(ff_hash_file(in(shop, path), chunk[i].sha256[a], &ctx), &ctx);
+            assert_int_equal(stat(in(shop, path), &st), 0);
+            chunk[i].size[a] = st.st_size;
+        }
+        snprintf(task, sizeof task, "draws-%d", i);
+        json_object_set_new(attempts, task, json_integer(1));
+    }
+    make_folders(in(shop, RESULT));
+    assert_ok(ff_h5_create(&f, in(shop, RESULT), &ctx), &ctx);
+    assert_ok(ff_chunks_put(f, &c, &ctx), &ctx);
+    assert_ok(ff_h5_close(f, &ctx), &ctx);
+    return attempts;
+}
+
+static void rows_of_a_result_in_many_files_are_the_same(void **state)
+{
+    struct shop *shop = *state;
+    static const long rows[][2] = {{0, 23}, {3, 4}, {5, 5}, {7, 0}, {20, 1000}, {23, 4}};
+    struct draws d;
+    fill(&d);
+    for (int scores = 0; scores < 2; scores++) {
+        json_t *attempts = write_chunked(shop, &d, scores);
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            ff_ctx ctx = {0};
+            void *bytes;
+            size_t size;
+            const struct ff_draws_request r = {.job = JOB,
+                                               .result = RESULT,
+                                               .chunked = true,
+                                               .attempts = attempts,
+                                               .start = rows[i][0],
+                                               .count = rows[i][1]};
+            assert_ok(ff_storehouse_draws(shop->s, &r, &bytes, &size, &ctx), &ctx);
+            check(bytes, size, &d, r.start, r.count < NDRAWS - r.start ? r.count : NDRAWS - r.start, scores);
+            free(bytes);
+        }
+        json_decref(attempts);
+    }
+}
+
+static void files_of_a_result_are_served_counted_and_kept(void **state)
+{
+    struct shop *shop = *state;
+    ff_ctx ctx = {0};
+    struct draws d;
+    int64_t bytes, size, sum = 0;
+    char sha256[65], expected[65];
+    int fd;
+    fill(&d);
+    json_t *attempts = write_chunked(shop, &d, false);
+    struct ff_chunk_request r = {.job = JOB, .result = RESULT, .attempts = attempts, .task = "draws-4", .name = "x"};
+    assert_ok(ff_storehouse_open_chunk(shop->s, &r, &fd, &size, sha256, &ctx), &ctx);
+    assert_int_equal(lseek(fd, 0, SEEK_END), size);
+    close(fd);
+    assert_ok(ff_hash_file(in(shop, "work/" JOB "/draws-4.1/x.npy"), expected, &ctx), &ctx);
+    assert_string_equal(sha256, expected);
+    static const char *const others[][2] = {{"draws-5", "x"},  {"draws-4", "score"}, {"draws-", "x"},  {"draws-4", "y"},
+                                            {"draws-4x", "x"}, {"draws--1", "x"},    {"manifest", "x"}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        r.task = others[i][0];
+        r.name = others[i][1];
+        assert_int_equal(ff_storehouse_open_chunk(shop->s, &r, &fd, &size, sha256, &ctx), FF_ENOTFOUND);
+        assert_int_equal(fd, -1);
+    }
+    for (int i = 0; i < 5; i++) {
+        static const char *const names[] = {"theta", "x", "valid"};
+        for (int a = 0; a < 3; a++) {
+            char path[256];
+            struct stat st;
+            snprintf(path, sizeof path, "work/" JOB "/draws-%d.1/%s.npy", i, names[a]);
+            assert_int_equal(stat(in(shop, path), &st), 0);
+            sum += st.st_size;
+        }
+    }
+    assert_ok(ff_storehouse_chunk_bytes(shop->s, RESULT, &bytes, &ctx), &ctx);
+    assert_int_equal(bytes, sum);
+    write_bytes(in(shop, "work/" JOB "/draws-4.1/draws-4.store"), "records", 7);
+    write_bytes(in(shop, "work/" JOB "/manifest.1/rest"), "rest", 4);
+    ff_storehouse_drop_draws(shop->s, JOB, true);
+    assert_false(exists(in(shop, "work/" JOB "/draws-4.1/draws-4.store")));
+    assert_true(exists(in(shop, "work/" JOB "/draws-4.1/x.npy")));
+    assert_false(exists(in(shop, "work/" JOB "/manifest.1")));
+    ff_storehouse_drop_draws(shop->s, JOB, false);
+    assert_false(exists(in(shop, "work/" JOB)));
+    r.task = "draws-4";
+    r.name = "x";
+    assert_fails(ff_storehouse_open_chunk(shop->s, &r, &fd, &size, sha256, &ctx), FF_ECORRUPT, &ctx, "not there");
+    write_result(shop, &d, false);
+    assert_ok(ff_storehouse_chunk_bytes(shop->s, RESULT, &bytes, &ctx), &ctx);
+    assert_int_equal(bytes, 0);
+    json_decref(attempts);
+}
+
+static void files_with_other_bytes_than_the_result_says_are_corrupt(void **state)
+{
+    struct shop *shop = *state;
+    ff_ctx ctx = {0};
+    struct draws d;
+    void *bytes;
+    size_t n;
+    int64_t size;
+    char sha256[65];
+    int fd;
+    fill(&d);
+    json_t *attempts = write_chunked(shop, &d, false);
+    struct ff_draws_request r = {
+        .job = JOB, .result = RESULT, .chunked = true, .attempts = attempts, .start = 4, .count = 7};
+    const struct ff_chunk_request one = {
+        .job = JOB, .result = RESULT, .attempts = attempts, .task = "draws-1", .name = "valid"};
+    d.valid[7] = 7;
+    write_chunk(shop, &d, 1, false); /* good .npy files, but others */
+    assert_fails(ff_storehouse_draws(shop->s, &r, &bytes, &n, &ctx), FF_ECORRUPT, &ctx, "SHA-256");
+    assert_null(bytes);
+    assert_fails(ff_storehouse_open_chunk(shop->s, &one, &fd, &size, sha256, &ctx), FF_ECORRUPT, &ctx, "SHA-256");
+    assert_int_equal(fd, -1);
+    r.count = 1; /* of the chunk before */
+    assert_ok(ff_storehouse_draws(shop->s, &r, &bytes, &n, &ctx), &ctx);
+    free(bytes);
+    assert_int_equal(unlink(in(shop, "work/" JOB "/draws-0.1/x.npy")), 0);
+    assert_fails(ff_storehouse_draws(shop->s, &r, &bytes, &n, &ctx), FF_ECORRUPT, &ctx, "is not there");
+    json_decref(attempts);
+}
+
 static void only_the_chunks_up_to_a_gap_are_there(void **state)
 {
     struct shop *shop = *state;
@@ -214,6 +358,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows_of_a_result_and_of_chunks_are_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(rows_of_a_result_in_many_files_are_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_of_a_result_are_served_counted_and_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_with_other_bytes_than_the_result_says_are_corrupt, setup, teardown),
         cmocka_unit_test_setup_teardown(only_the_chunks_up_to_a_gap_are_there, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_requests_and_other_results_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(chunks_that_do_not_fit_are_errors, setup, teardown),

@@ -1,30 +1,18 @@
-/* tests/unit/store/help.h - what the tests of this room share: a store in a scratch folder, raw files in it, .npy
-** arrays. */
+/* tests/unit/store/help.h - what the tests of this room share: a store in a scratch folder, .npy arrays. */
 #ifndef FF_TESTS_STORE_HELP_H
 #define FF_TESTS_STORE_HELP_H
 
 #define _GNU_SOURCE /* nftw */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/hash.h"
 #include "files/dataset.h"
 #include "files/npy.h"
 #include "server/store/store.h"
+#include "tests/unit/files/help.h"
 
 #define JOB "job_abcdefghijklmnopqrstuvwxyz"
 #define JOB2 "job_0123456789abcdefghijklmnop"
@@ -33,25 +21,6 @@ struct shop {
     char dir[256];
     ff_storehouse *s;
 };
-
-#define assert_ok(call, ctx)                                                                                           \
-    do {                                                                                                               \
-        const ff_err got_ = (call);                                                                                    \
-        if (got_) fail_msg("%s: expected success, got %s: %s", #call, ff_code_slug(got_), (ctx)->message);             \
-    } while (0)
-
-/* The call fails with this code, and its message has this text. */
-#define assert_fails(call, code, ctx, text)                                                                            \
-    do {                                                                                                               \
-        ff_ctx_clear(ctx);                                                                                             \
-        const ff_err got_ = (call);                                                                                    \
-        if (got_ != (code)) {                                                                                          \
-            fail_msg("%s: expected %s, got %s: %s", #call, ff_code_slug(code), ff_code_slug(got_), (ctx)->message);    \
-        }                                                                                                              \
-        if (!strstr((ctx)->message, (text))) {                                                                         \
-            fail_msg("%s: expected \"%s\" in the message, got: %s", #call, (text), (ctx)->message);                    \
-        }                                                                                                              \
-    } while (0)
 
 static inline void shop_open(struct shop *shop)
 {
@@ -104,47 +73,6 @@ static inline char *in(const struct shop *shop, const char *name)
     char *out = paths[next++ % 8];
     snprintf(out, sizeof paths[0], "%s/%s", shop->dir, name);
     return out;
-}
-
-/* Makes the folders of a path (but not its last part). */
-static inline void make_folders(const char *path)
-{
-    char copy[1024];
-    snprintf(copy, sizeof copy, "%s", path);
-    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(copy, 0750);
-        *slash = '/';
-    }
-}
-
-static inline void write_bytes(const char *path, const void *bytes, size_t size)
-{
-    make_folders(path);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
-static inline unsigned char *read_bytes(const char *path, size_t *size)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    fseek(file, 0, SEEK_END);
-    *size = (size_t)ftell(file);
-    rewind(file);
-    unsigned char *bytes = malloc(*size + 1);
-    assert_non_null(bytes);
-    assert_int_equal(fread(bytes, 1, *size, file), *size);
-    fclose(file);
-    return bytes;
-}
-
-static inline bool exists(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0;
 }
 
 /* Entries of a folder but . and .. */

@@ -81,6 +81,80 @@ static void fits_and_pictures_are_made(void **state)
     assert_int_equal(count_entries(in(shop, "uploads")), 0);
 }
 
+/* The sum of the first image of a FITS file, whose numbers begin at its second block; big endian. */
+static double sum_of_fits(const unsigned char *bytes, size_t size)
+{
+    double sum = 0;
+    size_t head = 2880;
+    while (head < size && !memmem(bytes + head - 2880, 2880, "END     ", 8)) head += 2880;
+    assert_true(head + 4 * NPIX * NPIX <= size);
+    for (int i = 0; i < NPIX * NPIX; i++) {
+        const unsigned char *b = bytes + head + 4 * i;
+        const uint32_t bits = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+        float x;
+        memcpy(&x, &bits, 4);
+        sum += x;
+    }
+    return sum;
+}
+
+/* (bin, component, y, x): npy has what was not asked for by number; a picture and an image have one component. */
+static void components_of_a_map_are_served(void **state)
+{
+    struct shop *shop = *state;
+    enum { NPIXELS = NPIX * NPIX };
+    ff_ctx ctx = {0};
+    ff_h5 *f;
+    static float shear[NBINS * 2 * NPIXELS];
+    for (int i = 0; i < NBINS * 2 * NPIXELS; i++) shear[i] = value_of(i / NPIXELS, i % NPIXELS);
+    make_folders(in(shop, RESULT));
+    assert_ok(ff_h5_create(&f, in(shop, RESULT), &ctx), &ctx);
+    assert_ok(ff_h5_dim(f, "maps", "bin", NBINS, &ctx), &ctx);
+    assert_ok(ff_h5_dim(f, "maps", "component", 2, &ctx), &ctx);
+    assert_ok(ff_h5_dim_plain(f, "maps", "y", NPIX, &ctx), &ctx);
+    assert_ok(ff_h5_dim_plain(f, "maps", "x", NPIX, &ctx), &ctx);
+    assert_ok(ff_h5_put(f, "maps", "shear_mean", FF_F32_T, "bin component y x", shear, &ctx), &ctx);
+    assert_ok(ff_h5_put(f, "maps", "flat", FF_F32_T, "bin y x", shear, &ctx), &ctx);
+    assert_ok(ff_h5_attr_number(f, "maps", "size_deg", 10, &ctx), &ctx);
+    assert_ok(ff_h5_close(f, &ctx), &ctx);
+    struct ff_map_request r = {.job = JOB, .result = RESULT, .name = "shear_mean"};
+    void *bytes;
+    size_t size;
+    for (r.bin = -1; r.bin < NBINS; r.bin++) {
+        for (r.component = -1; r.component < 2; r.component++) {
+            struct array a;
+            const int first_bin = r.bin < 0 ? 0 : r.bin, bins = r.bin < 0 ? NBINS : 1;
+            const int first = r.component < 0 ? 0 : r.component, comps = r.component < 0 ? 2 : 1;
+            r.format = "npy";
+            assert_ok(ff_storehouse_map(shop->s, &r, &bytes, &size, &ctx), &ctx);
+            take_array(bytes, (unsigned char *)bytes + size, &a);
+            assert_int_equal(a.rank, 2 + (r.bin < 0) + (r.component < 0));
+            assert_int_equal(a.bytes, 4 * bins * comps * NPIXELS);
+            for (int b = 0; b < bins; b++)
+                assert_memory_equal(a.data + 4 * b * comps * NPIXELS, shear + (2 * (first_bin + b) + first) * NPIXELS,
+                                    (size_t)(4 * comps * NPIXELS));
+            free(bytes);
+            r.format = "fits";
+            assert_ok(ff_storehouse_map(shop->s, &r, &bytes, &size, &ctx), &ctx);
+            double sum = 0;
+            for (int i = 0; i < NPIXELS; i++) sum += (double)shear[(2 * first_bin + first) * NPIXELS + i];
+            assert_float_equal(sum_of_fits(bytes, size), first == 1 ? -sum : sum, 1e-3);
+            free(bytes);
+            r.format = "png";
+            assert_ok(ff_storehouse_map(shop->s, &r, &bytes, &size, &ctx), &ctx);
+            free(bytes);
+        }
+    }
+    r.bin = 0;
+    r.component = 2;
+    assert_fails(ff_storehouse_map(shop->s, &r, &bytes, &size, &ctx), FF_EBADREQUEST, &ctx, "0 and 1");
+    r.name = "flat";
+    r.component = 1;
+    assert_fails(ff_storehouse_map(shop->s, &r, &bytes, &size, &ctx), FF_EBADREQUEST, &ctx, "no components");
+    r.name = "none";
+    assert_fails(ff_storehouse_map(shop->s, &r, &bytes, &size, &ctx), FF_ENOTFOUND, &ctx, "shear_mean, flat");
+}
+
 static void what_is_not_there_is_said_with_what_is(void **state)
 {
     struct shop *shop = *state;
@@ -272,6 +346,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bins_of_a_result_come_as_npy, setup, teardown),
         cmocka_unit_test_setup_teardown(fits_and_pictures_are_made, setup, teardown),
+        cmocka_unit_test_setup_teardown(components_of_a_map_are_served, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_said_with_what_is, setup, teardown),
         cmocka_unit_test_setup_teardown(chains_are_pooled, setup, teardown),
         cmocka_unit_test_setup_teardown(chains_without_draws_have_no_maps, setup, teardown),

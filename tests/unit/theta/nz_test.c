@@ -120,22 +120,6 @@ static void tables(void **state)
     ff_pool_done(&pool);
 }
 
-/* The one public function, through the whole room. */
-static void public_nz(void **state)
-{
-    (void)state;
-    struct ff_sources s = {.kind = FF_NZ_GAUSSIAN, .nbins = 1, .z = {1}, .sd = {.1}};
-    const double ell = 100;
-    struct ff_theta_config c = {.sources = &s, .nell = 1, .ell = &ell};
-    ff_ctx ctx = {0};
-    ff_theta *t = NULL;
-    check_ok(ff_theta_init(&t, &c, &ctx), &ctx);
-    CHECK_REL("n(z)", ff_theta_nz(t, 0, 1.1, 0.05), exp(-0.125) / (0.1 * sqrt(2 * M_PI)), 1e-6);
-    assert_true(ff_theta_nz(t, 0, -0.1, 0) == 0 && ff_theta_nz(t, 0, 50, 0) == 0);
-    ff_theta_free(t);
-    ff_theta_free(NULL);
-}
-
 static void refused(const struct ff_sources *s, ff_err want, const char *word)
 {
     struct ff_nz nz;
@@ -187,7 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lsst_bins), cmocka_unit_test(lsst_formula), cmocka_unit_test(shifted),
-        cmocka_unit_test(tables),    cmocka_unit_test(public_nz),    cmocka_unit_test(refusals),
+        cmocka_unit_test(tables),    cmocka_unit_test(refusals),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

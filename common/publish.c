@@ -1,5 +1,5 @@
-/* files/publish.c - see publish.h. */
-#include "files/publish.h"
+/* common/publish.c - see publish.h. */
+#include "common/publish.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,16 +55,39 @@ static ff_err sync_path(const char *path, int flags, ff_ctx *ctx)
     return err;
 }
 
-ff_err ff_publish(const char *part, const char *path, ff_ctx *ctx)
+static ff_err move(const char *part, const char *path, ff_ctx *ctx)
+{
+    return rename(part, path) ? ff_errno_fail(ctx, errno, "cannot rename the finished file to", path) : FF_OK;
+}
+
+/* A rename takes the place of what is there; a second name does not. */
+static ff_err move_to_new(const char *part, const char *path, ff_ctx *ctx)
+{
+    if (link(part, path) == 0) return unlink(part) ? ff_errno_fail(ctx, errno, "cannot remove", part) : FF_OK;
+    if (errno == EEXIST) return ff_fail(ctx, FF_EUSAGE, FF_HERE, "%s is there already", path);
+    return ff_errno_fail(ctx, errno, "cannot give the finished file the name", path);
+}
+
+static ff_err publish(const char *part, const char *path, ff_err (*name)(const char *, const char *, ff_ctx *),
+                      ff_ctx *ctx)
 {
     char *copy = strdup(path);
     ff_err err = copy ? FF_OK : ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory to publish %s", path);
     if (!err) err = sync_path(part, O_RDONLY, ctx);
-    if (!err && rename(part, path)) err = ff_errno_fail(ctx, errno, "cannot rename the finished file to", path);
+    if (!err) err = name(part, path, ctx);
     if (!err) err = sync_path(dirname(copy), O_RDONLY | O_DIRECTORY, ctx);
-    if (err) ff_part_drop(part);
     free(copy);
     return err;
+}
+
+ff_err ff_publish(const char *part, const char *path, ff_ctx *ctx)
+{
+    return publish(part, path, move, ctx);
+}
+
+ff_err ff_publish_new(const char *part, const char *path, ff_ctx *ctx)
+{
+    return publish(part, path, move_to_new, ctx);
 }
 
 void ff_part_drop(const char *part)

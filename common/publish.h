@@ -1,8 +1,8 @@
-/* files/publish.h - a file appears whole or not at all: written as `path`.part, fsynced, renamed, folder fsynced
+/* common/publish.h - a file appears whole or not at all: written as `path`.part, fsynced, renamed, folder fsynced
 ** (docs: reliability, section 0). Also how an errno of a file becomes an error.
-** Call order: ff_part_name -> write the part -> ff_publish, or ff_part_drop. */
-#ifndef FF_FILES_PUBLISH_H
-#define FF_FILES_PUBLISH_H
+** Call order: ff_part_name -> write the part -> ff_publish; ff_part_drop where anything failed, or the part is kept. */
+#ifndef FF_COMMON_PUBLISH_H
+#define FF_COMMON_PUBLISH_H
 
 #include <stdio.h>
 
@@ -10,9 +10,11 @@
 
 /* `path`.part, malloc'ed; NULL when out of memory. */
 char *ff_part_name(const char *path);
-/* Moves a finished part to `path`, durably. The part is removed when that fails. */
+/* Moves a finished part to `path`, durably. Where that fails the part is left to the caller. */
 FF_MUST_USE ff_err ff_publish(const char *part, const char *path, ff_ctx *ctx);
-/* Removes a part that is not to be published. */
+/* The same, never over a file that is there: FF_EUSAGE. */
+FF_MUST_USE ff_err ff_publish_new(const char *part, const char *path, ff_ctx *ctx);
+/* Removes a part that is not to be published; NULL and one that is not there are fine. */
 void ff_part_drop(const char *part);
 
 /* FF_EDISKFULL for a full disk or quota, FF_ENOFILE, FF_ENOMEM, else FF_EIO. */
