@@ -6,6 +6,7 @@ that succeeded has one result row and one file of those bytes; no result is with
 """
 import collections
 import hashlib
+import os
 import pathlib
 import sqlite3
 
@@ -166,6 +167,14 @@ def check_results(db, store, corrupt_allowed):
             yield f"a result that no row knows: {path.relative_to(store)}"
 
 
+def unfinished(folder):
+    """Half-written files below it. What a server that runs removes meanwhile is no matter."""
+    for where, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith((".part", ".tmp")) or name.startswith(".send."):
+                yield pathlib.Path(where) / name
+
+
 def check_rest(db, store):
     """Work belongs to a job; of one that has ended nothing is half written. No upload is left."""
     states = {job["id"]: job["state"] for job in db.rows("SELECT id, state FROM jobs")}
@@ -173,7 +182,7 @@ def check_rest(db, store):
         if path.name not in states:
             yield f"work of a job that there is not: {path.name}"
         elif states[path.name] == "succeeded":
-            for part in [*path.rglob("*.part"), *path.rglob("*.tmp"), *path.rglob(".send.*")]:
+            for part in unfinished(path):
                 yield f"left by a job that succeeded: {part.relative_to(store)}"
     for path in [*(store / "uploads").glob("*"), *(store / "results").rglob("*.part"),
                  *(store / "datasets").glob("*.part")]:
