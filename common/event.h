@@ -37,6 +37,9 @@ void ff_emit_sample(const struct ff_sink *sink, const char *task, long number, i
 void ff_emit_map(const struct ff_sink *sink, const char *task, const char *name, int bin, int rank, const long *shape,
                  const char *href);
 
+/* A sink that nobody listens to. */
+struct ff_sink ff_mute_sink(void);
+
 /* A sink that writes one JSON line an event to `file` (a FILE *), thread safe, flushed each line. */
 struct ff_ndjson {
     void *file;

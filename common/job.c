@@ -44,7 +44,7 @@ static void read_job(struct ff_scope *root, struct ff_job *job)
         ff_job_read_data(root, job);
     }
     ff_job_read_kind(root, job);
-    ff_job_read_resources(root, job->kind, &job->resources);
+    ff_job_read_resources(root, job);
     ff_scope_close(root);
 }
 

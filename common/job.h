@@ -36,12 +36,13 @@ struct ff_model {
     double l_max; /* 0: none */
     int npars;    /* ff_par_count(sources.nbins) */
     struct ff_prior par[FF_MAX_PARS];
-    double fiducial[FF_MAX_PARS]; /* of the preset: what a mock takes where it names no parameter */
+    double fiducial[FF_MAX_PARS]; /* of the preset: where what a job says nothing of stands, in a model and in a mock */
     enum ff_shift_kind shift_kind;
     struct ff_dataset_ref shift_table;
     double shift_numbers[FF_MAX_BINS];
     enum ff_variance variance;
     enum ff_power power;
+    struct ff_lpt lpt; /* FF_SIM_LPT */
 };
 
 struct ff_data {
@@ -85,7 +86,7 @@ struct ff_job {
     long count;
     bool noise, scores;
     long chunk;
-    unsigned outputs; /* of enum ff_output */
+    unsigned outputs; /* of enum ff_output; a posterior's too: what it keeps besides the convergence */
     /* posterior */
     struct ff_sampler sampler;
     /* spectrum */

@@ -10,16 +10,25 @@ enum { MAX_NOOPS = 1000000, MAX_FILE_BYTES = 1 << 30 };
 
 static const struct ff_choice outputs[] = {{"convergence", FF_OUT_CONVERGENCE, false},
                                            {"shear", FF_OUT_SHEAR, false},
-                                           {"density", FF_OUT_DENSITY, true},
+                                           {"density", FF_OUT_DENSITY, false},
                                            {"spectra", FF_OUT_SPECTRA, false},
                                            {NULL, 0, false}};
+static const struct ff_choice kept[] = {{"density", FF_OUT_DENSITY, false}, {NULL, 0, false}};
 static const struct ff_choice likelihoods[] = {{"field", 0, false}, {"spectra", 0, true}, {NULL, 0, false}};
+
+static void read_outputs(struct ff_scope *root, struct ff_job *job, const struct ff_choice *words)
+{
+    job->outputs = ff_read_choices(root, "outputs", words);
+    if ((job->outputs & FF_OUT_DENSITY) && job->model.simulator != FF_SIM_LPT)
+        ff_scope_fail(root, "outputs", FF_EBADJOB, FF_HERE,
+                      "this simulator has no density; allowed: \"density\" with the simulator \"lpt\"");
+}
 
 static void read_simulate(struct ff_scope *root, struct ff_job *job)
 {
     job->count = (long)ff_read_integer(root, "count", 1, MAX_SIMULATIONS, 1);
     job->noise = ff_read_bool(root, "noise", true);
-    job->outputs = ff_read_choices(root, "outputs", outputs);
+    read_outputs(root, job, outputs);
 }
 
 static void read_draws(struct ff_scope *root, struct ff_job *job)
@@ -40,7 +49,7 @@ static void read_posterior(struct ff_scope *root, struct ff_job *job)
 {
     ff_job_read_sampler(root, &job->sampler);
     ff_read_choice(root, "likelihood", likelihoods, "field");
-    ff_refuse_unbuilt(root, "outputs");
+    if (ff_scope_has(root, "outputs")) read_outputs(root, job, kept);
 }
 
 /* Without "ell" the worker takes a grid from the field's largest to its smallest scale. */

@@ -100,8 +100,6 @@ void ff_job_read_priors(struct ff_scope *scope, struct ff_model *model)
     ff_scope_object(&pars, scope, "parameters");
     for (int par = 0; par < model->npars; par++) {
         struct ff_prior *p = &model->par[par];
-        /* No preset of this build has a fiducial of its own. */
-        model->fiducial[par] = ff_par_default(nbins, par);
         ff_par_name(nbins, par, name);
         if (ff_scope_has(&pars, name) && !json_is_number(json_object_get(pars.in, name))) {
             read_prior(&pars, name, p, nbins, par);

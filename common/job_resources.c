@@ -8,7 +8,7 @@
 #include "common/job_parts.h"
 #include "common/read_inner.h"
 
-enum { MAX_RANKS = 65536, MAX_THREADS = 1024, MAX_PRIORITY = 100 };
+enum { MAX_RANKS = 65536, MAX_LPT_RANKS = 4096, MAX_THREADS = 1024, MAX_PRIORITY = 100 };
 static const double max_walltime_s = 366.0 * 86400;
 static const char *const walltimes =
     "\"90s\", \"10m\", \"1h\", \"2d\" or a number of seconds, up to 366 days; 0: no limit";
@@ -71,14 +71,24 @@ static void read_pool(struct ff_scope *scope, char *pool, size_t size)
                       pool, size - 1);
 }
 
-void ff_job_read_resources(struct ff_scope *root, enum ff_kind kind, struct ff_resources *resources)
+/* Only the box of the simulator lpt is shared out between ranks; noop uses none of those it asks for. */
+static int read_ranks(struct ff_scope *scope, const struct ff_job *job)
 {
+    const bool lpt = job->kind != FF_NOOP && job->model.simulator == FF_SIM_LPT;
+    const int ranks = (int)ff_read_integer(scope, "ranks", 1, lpt ? MAX_LPT_RANKS : MAX_RANKS, 1);
+    if (ranks > 1 && !lpt && job->kind != FF_NOOP)
+        ff_scope_fail(scope, "ranks", FF_ENOTBUILT, FF_HERE,
+                      "%d ranks of this simulator are not in this build; allowed: 1, and more for the simulator lpt",
+                      ranks);
+    return ranks;
+}
+
+void ff_job_read_resources(struct ff_scope *root, struct ff_job *job)
+{
+    struct ff_resources *resources = &job->resources;
     struct ff_scope scope;
     ff_scope_object(&scope, root, "resources");
-    resources->ranks = (int)ff_read_integer(&scope, "ranks", 1, MAX_RANKS, 1);
-    if (resources->ranks > 1 && kind != FF_NOOP)
-        ff_scope_fail(&scope, "ranks", FF_ENOTBUILT, FF_HERE, "%d ranks are not in this build; allowed: 1",
-                      resources->ranks);
+    resources->ranks = read_ranks(&scope, job);
     resources->threads = (int)ff_read_integer(&scope, "threads", 0, MAX_THREADS, 0);
     read_pool(&scope, resources->pool, sizeof resources->pool);
     resources->priority = (int)ff_read_integer(&scope, "priority", -MAX_PRIORITY, MAX_PRIORITY, 0);

@@ -91,6 +91,20 @@ enum ff_power { FF_POWER_HALOFIT, FF_POWER_LINEAR };
 enum ff_simulator { FF_SIM_GAUSSIAN, FF_SIM_LOGNORMAL, FF_SIM_LPT, FF_SIM_PM };
 enum ff_observable { FF_CONVERGENCE, FF_SHEAR, FF_REDUCED_SHEAR };
 
+enum ff_paint_kernel { FF_PAINT_CIC, FF_PAINT_TSC };
+
+/* A periodic box of matter moved by Lagrangian perturbation theory; z is the line of sight, the observer at z = 0 on the
+** axis of the box (docs: physics, section 6). Particles start one a cell, `offset` of a cell off its centre. */
+struct ff_lpt {
+    int mesh[3];        /* cells along x, y, z: products of 2, 3 and 5 */
+    double box_mpch[3]; /* sides, Mpc/h */
+    int order;          /* 1 or 2 */
+    double offset;      /* 0 <= offset < 1 */
+    bool spectral;      /* displacements by i k, not by stencils */
+    enum ff_paint_kernel paint;
+    bool decic; /* divide by the window of the painting */
+};
+
 /* Maps on one flat patch; y up = +Dec, x right = +RA; bins from low z to high z. */
 struct ff_maps {
     enum ff_observable observable; /* FF_CONVERGENCE or FF_SHEAR */

@@ -7,7 +7,9 @@
 #include "common/err.h"
 
 /* The model `job_model` (borrowed) laid over the preset it names: parameters by name; field, lognormal, lpt and pm by
-** member; everything else as a whole. Without a preset of this build it is a copy. */
-FF_MUST_USE ff_err ff_preset_merge(json_t **out, const json_t *job_model, ff_ctx *ctx);
+** member; everything else as a whole. A preset lies over another one that it names in the same way. Without a preset of
+** this build it is a copy. fiducial: the preset's fiducial point by parameter names, or an empty object. The caller
+** releases both; both are NULL after an error. */
+FF_MUST_USE ff_err ff_preset_merge(json_t **out, json_t **fiducial, const json_t *job_model, ff_ctx *ctx);
 
 #endif

@@ -73,6 +73,8 @@ double ff_read_element(struct ff_scope *list, int i, struct ff_range range);
 /* An integer; missing: `fallback`, or an error when that is FF_REQUIRED. After an error: low. */
 #define FF_REQUIRED INT64_MIN
 int64_t ff_read_integer(struct ff_scope *s, const char *key, int64_t low, int64_t high, int64_t fallback);
+/* Element i of a list of integers. */
+int64_t ff_read_integer_element(struct ff_scope *list, int i, int64_t low, int64_t high);
 bool ff_read_bool(struct ff_scope *s, const char *key, bool fallback);
 
 /* One of a list of words. Words of the contract that this build lacks are refused as such. */

@@ -61,16 +61,10 @@ double ff_read_element(struct ff_scope *list, int i, struct ff_range range)
     return real_value(list, index, json_array_get(list->in, (size_t)i), range);
 }
 
-int64_t ff_read_integer(struct ff_scope *s, const char *key, int64_t low, int64_t high, int64_t fallback)
+static int64_t integer_value(struct ff_scope *s, const char *key, const json_t *value, int64_t low, int64_t high)
 {
-    const json_t *value = ff_scope_look(s, key);
     char what[96];
     snprintf(what, sizeof what, "an integer from %lld to %lld", (long long)low, (long long)high);
-    if (ff_failed(s)) return low;
-    if (!value && fallback != FF_REQUIRED) {
-        ff_scope_keep_new(s, key, json_integer(fallback));
-        return fallback;
-    }
     if (!value) {
         ff_fail_missing(s, key, what);
     } else if (!json_is_integer(value)) {
@@ -83,6 +77,23 @@ int64_t ff_read_integer(struct ff_scope *s, const char *key, int64_t low, int64_
         return json_integer_value(value);
     }
     return low;
+}
+
+int64_t ff_read_integer(struct ff_scope *s, const char *key, int64_t low, int64_t high, int64_t fallback)
+{
+    const json_t *value = ff_scope_look(s, key);
+    if (ff_failed(s)) return low;
+    if (value || fallback == FF_REQUIRED) return integer_value(s, key, value, low, high);
+    ff_scope_keep_new(s, key, json_integer(fallback));
+    return fallback;
+}
+
+int64_t ff_read_integer_element(struct ff_scope *list, int i, int64_t low, int64_t high)
+{
+    char index[16];
+    snprintf(index, sizeof index, "%d", i);
+    if (ff_failed(list)) return low;
+    return integer_value(list, index, json_array_get(list->in, (size_t)i), low, high);
 }
 
 bool ff_read_bool(struct ff_scope *s, const char *key, bool fallback)

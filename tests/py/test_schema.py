@@ -44,6 +44,25 @@ def test_bad_job_is_refused(validator, number):
     assert validator.is_valid(case["job"]) == beyond, f"{case['pointer']}: the parser says '{case['says']}'"
 
 
+def test_lpt_jobs_are_valid(validator):
+    """Good jobs of the simulator lpt, by its own word and by presets, and the same less what makes them good."""
+    bare = {"simulator": "lpt", "field": {"size_deg": 5, "npix": 60}, "sigma_e": 0.3,
+            "sources": {"gaussian": [{"z": 1, "sd": 0.1, "n_per_arcmin2": 7}]},
+            "lpt": {"mesh": [64, 81, 4096], "box_mpch": [1000, 1000.5, 4500]}}
+    tables = {"tables": [{"nz": "@n.h5", "n_per_arcmin2": 1.476}]}
+    models = [bare, {"preset": "porqueres23"}, {"preset": "lsst-y10-lpt", "l_max": None, "power": "linear"},
+              {"preset": "des-y3-lpt", "sources": tables, "lognormal": {}},
+              {"preset": "porqueres23", "lpt": {"order": 2, "offset": 0, "gradient": "spectral", "paint": "tsc"}},
+              {"preset": "lsst-y10", "simulator": "lpt", "lpt": bare["lpt"]}]
+    for model in models:
+        job = {"kind": "simulate", "model": model, "outputs": ["density"], "resources": {"ranks": 8}}
+        assert validator.is_valid(job), model
+        assert validator.is_valid({"kind": "posterior", "model": model, "data": {"mock": {}}, "outputs": ["density"]})
+        assert not validator.is_valid({**job, "model": {**model, "power": "halofit"}}), model
+        assert not validator.is_valid({**job, "model": {**model, "simulator": "gaussian", "lpt": {}}}), model
+    assert validator.is_valid({"kind": "draws", "model": {"preset": "lsst-y10-lpt", "simulator": "lognormal"}})
+
+
 def test_jobs_for_a_server_are_valid(validator):
     """The schema is for both: ids of datasets, and what only a server makes use of."""
     job = {"kind": "posterior", "model": {"preset": "cosmos"}, "data": {"dataset": "ds_0123456789abcdefghijklmnop"}}

@@ -145,6 +145,111 @@ static void presets_are_overridden_by_member_and_sources_as_a_whole(void **state
     ff_job_free(job);
 }
 
+static void expect_box(const struct ff_lpt *lpt, const int mesh[3], const double box_mpch[3])
+{
+    assert_memory_equal(lpt->mesh, mesh, sizeof lpt->mesh);
+    assert_memory_equal(lpt->box_mpch, box_mpch, sizeof lpt->box_mpch);
+    assert_int_equal(lpt->order, 1);
+    expect_number("offset", 0.5, lpt->offset, 0);
+    assert_false(lpt->spectral);
+    assert_int_equal(lpt->paint, FF_PAINT_CIC);
+    assert_false(lpt->decic);
+}
+
+/* The field is wider than the box where its sources are: allowed, the box is periodic. */
+static void porqueres23_preset_is_the_one_of_the_physics(void **state)
+{
+    static const double z[4] = {0.5, 1, 1.5, 2}, n[4] = {7, 8.5, 7.5, 7};
+    (void)state;
+    struct ff_job *job =
+        job_of("{\"kind\":\"posterior\",\"model\":{\"preset\":\"porqueres23\"},\"data\":{\"mock\":{}}}");
+    const struct ff_model *m = &job->model;
+    int place[FF_MAX_PARS];
+    assert_int_equal(m->simulator, FF_SIM_LPT);
+    assert_int_equal(m->power, FF_POWER_LINEAR);
+    expect_box(&m->lpt, (int[]){64, 64, 128}, (double[]){1000, 1000, 4500});
+    expect_number("size_deg", 16, m->size_deg, 0);
+    assert_int_equal(m->npix, 64);
+    expect_number("sigma_e", 0.3, m->sigma_e, 0);
+    assert_int_equal(m->sources.kind, FF_NZ_GAUSSIAN);
+    assert_int_equal(m->sources.nbins, 4);
+    for (int i = 0; i < 4; i++) {
+        expect_number("z", z[i], m->sources.z[i], 0);
+        expect_number("sd", 0.12, m->sources.sd[i], 0);
+        expect_number("density", n[i], m->sources.n_per_arcmin2[i], 0);
+    }
+    assert_int_equal(ff_model_free(m, place), 2);
+    assert_int_equal(place[0], FF_OMEGA_C);
+    assert_int_equal(place[1], FF_SIGMA8);
+    expect_number("omega_c low", 0.1, m->par[FF_OMEGA_C].low, 0);
+    expect_number("omega_c high", 0.5, m->par[FF_OMEGA_C].high, 0);
+    expect_number("sigma8 low", 0.7, m->par[FF_SIGMA8].low, 0);
+    expect_number("sigma8 high", 0.9, m->par[FF_SIGMA8].high, 0);
+    static const int fixed[] = {FF_OMEGA_B, FF_H, FF_N_S};
+    static const double at[] = {0.049, 0.677, 0.9624};
+    for (int i = 0; i < 3; i++) {
+        expect_number("fixed parameter", at[i], m->par[fixed[i]].value, 0);
+        expect_number("truth of it", at[i], job->data.parameters[fixed[i]], 0);
+    }
+    expect_number("truth of omega_c", 0.2589, job->data.parameters[FF_OMEGA_C], 0);
+    expect_number("truth of sigma8", 0.8, job->data.parameters[FF_SIGMA8], 0);
+    expect_number("truth of w0", -1, job->data.parameters[FF_W0], 0);
+    assert_int_equal(job->outputs, 0);
+    assert_null(json_object_get(json_object_get(job->spec, "model"), "fiducial"));
+    ff_job_free(job);
+}
+
+static void lpt_presets_lie_over_other_presets(void **state)
+{
+    (void)state;
+    struct ff_job *lpt = job_of("{\"kind\":\"spectrum\",\"model\":{\"preset\":\"lsst-y10-lpt\"}}");
+    struct ff_job *maps = job_of("{\"kind\":\"spectrum\",\"model\":{\"preset\":\"lsst-y10\"}}");
+    struct ff_job *des = job_of("{\"kind\":\"spectrum\",\"model\":{\"preset\":\"des-y3-lpt\",\"sources\":{\"tables\":"
+                                "[{\"nz\":\"@n1.h5\",\"n_per_arcmin2\":1.476},{\"nz\":\"@n2.h5\",\"n_per_arcmin2\":"
+                                "1.479}]}}}");
+    expect_word("preset", "lsst-y10-lpt", lpt->model.preset);
+    assert_int_equal(lpt->model.simulator, FF_SIM_LPT);
+    assert_int_equal(lpt->model.power, FF_POWER_LINEAR);
+    expect_box(&lpt->model.lpt, (int[]){300, 300, 128}, (double[]){400, 400, 4000});
+    expect_number("size_deg", 5, lpt->model.size_deg, 0);
+    assert_int_equal(lpt->model.npix, 60);
+    expect_number("sigma_e", 0.26, lpt->model.sigma_e, 0);
+    assert_memory_equal(&lpt->model.sources, &maps->model.sources, sizeof maps->model.sources);
+    assert_memory_equal(lpt->model.par, maps->model.par, sizeof maps->model.par);
+    assert_memory_equal(lpt->model.fiducial, maps->model.fiducial, sizeof maps->model.fiducial);
+    assert_null(json_object_get(json_object_get(lpt->spec, "model"), "lognormal"));
+    expect_word("preset", "des-y3-lpt", des->model.preset);
+    expect_box(&des->model.lpt, lpt->model.lpt.mesh, lpt->model.lpt.box_mpch);
+    expect_number("sigma_e", 0.267, des->model.sigma_e, 0);
+    assert_int_equal(des->model.sources.nbins, 2);
+    ff_job_free(lpt);
+    ff_job_free(maps);
+    ff_job_free(des);
+}
+
+/* What a simulator has no use for and the job did not ask for is left out, whoever's preset it was. */
+static void simulators_change_under_a_preset(void **state)
+{
+    (void)state;
+    struct ff_job *job =
+        job_of("{\"kind\":\"spectrum\",\"model\":{\"preset\":\"lsst-y10\",\"simulator\":\"lpt\",\"lpt\":"
+               "{\"mesh\":[8,9,4096],\"box_mpch\":[1,2,3.5]}},\"resources\":{\"ranks\":3}}");
+    expect_box(&job->model.lpt, (int[]){8, 9, 4096}, (double[]){1, 2, 3.5});
+    assert_int_equal(job->model.power, FF_POWER_LINEAR);
+    assert_int_equal(job->resources.ranks, 3);
+    ff_job_free(job);
+    job = job_of("{\"kind\":\"spectrum\",\"model\":{\"preset\":\"lsst-y10-lpt\",\"simulator\":\"lognormal\"}}");
+    assert_int_equal(job->model.power, FF_POWER_HALOFIT);
+    assert_int_equal(job->model.lpt.mesh[0], 0);
+    assert_null(json_object_get(json_object_get(job->spec, "model"), "lpt"));
+    assert_non_null(json_object_get(json_object_get(job->spec, "model"), "lognormal"));
+    ff_job_free(job);
+    job = job_of("{\"kind\":\"simulate\",\"model\":{\"preset\":\"porqueres23\",\"power\":\"linear\",\"l_max\":null},"
+                 "\"outputs\":[\"density\"]}");
+    assert_int_equal(job->outputs, FF_OUT_DENSITY);
+    ff_job_free(job);
+}
+
 /* The support is the prior's cut by the parameter's edges; the centre is inside of it, never on its edge. */
 static void supports_are_cut_and_hold_their_centre(void **state)
 {
@@ -228,6 +333,12 @@ static void expect_same_model(const struct ff_model *a, const struct ff_model *b
     assert_memory_equal(a->shift_numbers, b->shift_numbers, sizeof a->shift_numbers);
     assert_int_equal(a->variance, b->variance);
     assert_int_equal(a->power, b->power);
+    assert_memory_equal(a->lpt.mesh, b->lpt.mesh, sizeof a->lpt.mesh);
+    assert_memory_equal(a->lpt.box_mpch, b->lpt.box_mpch, sizeof a->lpt.box_mpch);
+    assert_int_equal(a->lpt.order, b->lpt.order);
+    expect_number("offset", a->lpt.offset, b->lpt.offset, 0);
+    assert_true(a->lpt.spectral == b->lpt.spectral && a->lpt.decic == b->lpt.decic);
+    assert_int_equal(a->lpt.paint, b->lpt.paint);
 }
 
 static void expect_same_job(const struct ff_job *a, const struct ff_job *b)
@@ -286,6 +397,12 @@ static void the_full_spec_is_the_same_job(void **state)
         "\"outputs\":[\"spectra\"]}",
         "{\"kind\":\"spectrum\",\"model\":{\"preset\":\"lsst-y10\",\"simulator\":\"gaussian\",\"lognormal\":{}},"
         "\"ell\":[36,100.5],\"derivatives\":true}",
+        "{\"kind\":\"posterior\",\"model\":{\"preset\":\"porqueres23\",\"lpt\":{\"order\":2,\"offset\":0.25,"
+        "\"gradient\":\"spectral\",\"paint\":\"tsc\",\"decic\":true}},\"data\":{\"mock\":{}},\"outputs\":[\"density\"],"
+        "\"resources\":{\"ranks\":4096}}",
+        "{\"kind\":\"simulate\",\"model\":{\"preset\":\"des-y3-lpt\",\"sources\":{\"tables\":[{\"nz\":\"@n\","
+        "\"n_per_arcmin2\":1.476}]},\"lognormal\":{}},\"outputs\":[\"density\",\"convergence\"]}",
+        "{\"kind\":\"draws\",\"model\":{\"preset\":\"lsst-y10-lpt\",\"simulator\":\"lognormal\",\"lpt\":{}}}",
     };
     (void)state;
     for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
@@ -392,6 +509,9 @@ int main(void)
         cmocka_unit_test(cosmos_preset_holds_everything_but_priors),
         cmocka_unit_test(a_preset_keeps_the_lognormal_members_not_named),
         cmocka_unit_test(presets_are_overridden_by_member_and_sources_as_a_whole),
+        cmocka_unit_test(porqueres23_preset_is_the_one_of_the_physics),
+        cmocka_unit_test(lpt_presets_lie_over_other_presets),
+        cmocka_unit_test(simulators_change_under_a_preset),
         cmocka_unit_test(supports_are_cut_and_hold_their_centre),
         cmocka_unit_test(shifts_come_as_numbers_or_as_a_table),
         cmocka_unit_test(mocks_take_the_fiducial_where_they_name_nothing),
