@@ -186,6 +186,10 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(call libs,worker/job)
 bench: all $(BENCH_BINS)
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCH) $(BENCH_BINS)
 
+# Others' programs for the same models, from PyPI, beside ours. PEERS="--only 64x64x128" for some of them.
+bench-peers: $(BENCH_BINS)
+	@$(PYTHON) tests/bench/peers.py --build $(BUILD) $(PEERS)
+
 # Load: tests/load/*.c -> build/load/load, a client; load.py starts servers and gangs, and writes build/load.json.
 # LOAD=--quick, or LOAD="--only tasks,flat".
 $(BUILD)/load/load: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/load/*.c))
@@ -241,6 +245,7 @@ help:
 	@echo "make fault     kills, full disks, lost networks: the fault matrix, and KILLS ($(KILLS)) kills at crash points"
 	@echo "make lint      format, includes, forbidden functions, shell scripts"
 	@echo "make bench     speed against the machine's limits -> $(BUILD)/bench.json; BENCH=--quick or --full"
+	@echo "make bench-peers  others' programs from PyPI beside ours -> $(BUILD)/peers.json; PEERS=\"--only 64x64x128\""
 	@echo "make load      requests, tasks, watchers, memory under load -> $(BUILD)/load.json; LOAD=--quick"
 	@echo "make install   into DESTDIR/PREFIX (PREFIX=$(PREFIX))"
 	@echo "make clean     remove $(BUILD)/"
@@ -248,6 +253,6 @@ help:
 
 clean:
 	rm -rf $(BUILD)
-.PHONY: all unit-bins unit deps test check pytest venv asan unit-asan fuzz fuzz-run bench load demo lint install summary help clean FORCE
+.PHONY: all unit-bins unit deps test check pytest venv asan unit-asan fuzz fuzz-run bench bench-peers load demo lint install summary help clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -28,7 +28,7 @@ ROOMS = {
 
 # Headers of a room that other rooms may include; rooms not named here are open.
 PUBLIC = {
-    "worker/theta": {"theta.h"},
+    "worker/theta": {"theta.h", "lightcone.h"},
     "worker/sim": {"sim.h", "spectra.h"},
     "worker/sample": {"chain.h", "target.h", "diagnostics.h"},
 }
@@ -52,9 +52,9 @@ LIBRARIES = {
     "cmocka.h": [],
 }
 
-STANDARD = set("""assert complex ctype errno fcntl fenv float inttypes limits locale math pthread poll sched setjmp
-signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings termios tgmath
-threads time unistd pwd grp netdb dirent dlfcn getopt glob libgen ftw immintrin""".split())
+STANDARD = set("""assert complex ctype errno fcntl fenv float inttypes limits locale malloc math pthread poll sched
+setjmp signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings termios
+tgmath threads time unistd pwd grp netdb dirent dlfcn getopt glob libgen ftw immintrin""".split())
 STANDARD_FOLDERS = ("sys/", "linux/", "arpa/", "netinet/")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

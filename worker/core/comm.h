@@ -1,6 +1,6 @@
-/* worker/core/comm.h - the communicator: four calls over a group of ranks. `self` (one rank) is here, the group over MPI
-** in comm_mpi.h; groups over threads and NCCL fill the same table. All calls are collective: every rank of the group
-** makes them. */
+/* worker/core/comm.h - the communicator: four calls over a group of ranks. `self` (one rank) is here, the group over
+** MPI in comm_mpi.h, that over threads in comm_threads.h; one over NCCL fills the same table. All calls are
+** collective: every rank of the group makes them. */
 #ifndef FF_WORKER_CORE_COMM_H
 #define FF_WORKER_CORE_COMM_H
 

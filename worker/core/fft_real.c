@@ -13,15 +13,6 @@
 
 enum { COLUMNS = 8 };
 
-/* FNV-1a over a plan's text. */
-static uint64_t hash_plan(uint64_t hash, FF_FFTW(plan) plan)
-{
-    char *text = FF_FFTW(sprint_plan)(plan);
-    for (const char *c = text; c && *c; c++) hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-    free(text);
-    return hash;
-}
-
 static void make_plans(struct ff_fft *f, ff_real *row, FF_FFTW(complex) * spectrum)
 {
     const unsigned flags = FFTW_ESTIMATE;
@@ -32,11 +23,11 @@ static void make_plans(struct ff_fft *f, ff_real *row, FF_FFTW(complex) * spectr
     for (int d = 0; d < 2; d++)
         f->columns[d] = FF_FFTW(plan_many_dft)(1, &n, COLUMNS, spectrum, NULL, cp, 1, spectrum, NULL, cp, 1,
                                                d == 0 ? FFTW_FORWARD : FFTW_BACKWARD, flags);
-    f->hash = 0xcbf29ce484222325u;
-    if (f->row_forward) f->hash = hash_plan(f->hash, f->row_forward);
-    if (f->row_inverse) f->hash = hash_plan(f->hash, f->row_inverse);
+    f->hash = FF_PLAN_HASH;
+    if (f->row_forward) f->hash = ff_plan_hash(f->hash, f->row_forward);
+    if (f->row_inverse) f->hash = ff_plan_hash(f->hash, f->row_inverse);
     for (int d = 0; d < 2; d++)
-        if (f->columns[d]) f->hash = hash_plan(f->hash, f->columns[d]);
+        if (f->columns[d]) f->hash = ff_plan_hash(f->hash, f->columns[d]);
     ff_planning_unlock();
 }
 

@@ -7,9 +7,13 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "worker/core/born.h"
 #include "worker/core/grid.h"
+#include "worker/core/lattice.h"
+#include "worker/core/particles.h"
 
-struct ff_fft; /* plans for one n; made by fft_init of the same table */
+struct ff_fft;   /* plans for one n; made by fft_init of the same table */
+struct ff_lines; /* plans for the lines of a mesh; made by lines_init of the same table */
 
 /* What turns a latent into a spectrum. `signal` is the lower triangular factor B of every class, `white` the upper
 ** triangular S of the Wiener posterior (z = S (y + S^T B^T (response * data))), both stored by pair (i <= j): B_ji,

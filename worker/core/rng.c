@@ -2,6 +2,8 @@
 ** numbers. */
 #include "worker/core/rng.h"
 
+#include <string.h>
+
 #include "worker/core/ff_math.h"
 
 enum {
@@ -25,17 +27,15 @@ double ff_rng_uniform(uint64_t seed, uint32_t purpose, uint32_t stream, uint64_t
     return ((double)bits + 0.5) * 0x1p-52;
 }
 
-/* Normals of the counters first .. first + LANES - 1. Each loop is one thing for many lanes, so that it becomes
-** vectors; the last one puts the four normals of a counter side by side. */
-static void block(uint64_t seed, uint32_t purpose, uint32_t stream, uint64_t first, double out[BLOCK])
+/* Normals of LANES counters. Each loop is one thing for many lanes, so that it becomes vectors; the last one puts the
+** four normals of a counter side by side. */
+static void block(uint64_t seed, uint32_t purpose, uint32_t stream, const uint64_t index[LANES], double out[BLOCK])
 {
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     uint32_t a[2 * LANES], b[2 * LANES], *c = a + LANES, *d = b + LANES; /* words 0, 2 and 1, 3 of the counters */
     double x[2 * LANES], y[2 * LANES];
-    for (int i = 0; i < LANES; i++) {
-        const uint64_t index = first + (uint64_t)i;
-        a[i] = (uint32_t)index, b[i] = (uint32_t)(index >> 32), c[i] = stream, d[i] = purpose;
-    }
+    for (int i = 0; i < LANES; i++)
+        a[i] = (uint32_t)index[i], b[i] = (uint32_t)(index[i] >> 32), c[i] = stream, d[i] = purpose;
     for (int round = 0; round < FF_PHILOX_ROUNDS; round++) {
 #pragma omp simd
         for (int i = 0; i < LANES; i++) ff_philox_round(&a[i], &b[i], &c[i], &d[i], k0, k1);
@@ -57,19 +57,33 @@ static void block(uint64_t seed, uint32_t purpose, uint32_t stream, uint64_t fir
 static void range(uint64_t seed, uint32_t purpose, uint32_t stream, uint64_t first, long lo, long hi, float *f32,
                   double *f64)
 {
+    uint64_t index[LANES];
     double normals[BLOCK];
     while (lo < hi) {
         const uint64_t at = first + (uint64_t)lo;
         const long skip = (long)(at % 4);
         long n = BLOCK - skip;
         if (n > hi - lo) n = hi - lo;
-        block(seed, purpose, stream, at / 4, normals);
+        for (int i = 0; i < LANES; i++) index[i] = at / 4 + (uint64_t)i;
+        block(seed, purpose, stream, index, normals);
         if (f32)
             for (long i = 0; i < n; i++) f32[lo + i] = (float)normals[skip + i];
         else
             for (long i = 0; i < n; i++) f64[lo + i] = normals[skip + i];
         lo += n;
     }
+}
+
+void ff_rng_normals_at(uint64_t seed, uint32_t purpose, uint32_t stream, const uint64_t *index, long n, double *out)
+{
+    const long whole = n / LANES * LANES;
+    for (long i = 0; i < whole; i += LANES) block(seed, purpose, stream, index + i, out + 4 * i);
+    if (whole == n) return;
+    uint64_t rest[LANES] = {0};
+    double normals[BLOCK];
+    memcpy(rest, index + whole, (size_t)(n - whole) * sizeof *rest);
+    block(seed, purpose, stream, rest, normals);
+    memcpy(out + 4 * whole, normals, (size_t)(n - whole) * 4 * sizeof *normals);
 }
 
 static void normals(uint64_t seed, uint32_t purpose, uint32_t stream, uint64_t first, long n, float *f32, double *f64,

@@ -32,5 +32,7 @@ void ff_rng_normals_f32(uint64_t seed, uint32_t purpose, uint32_t stream, uint64
                         int threads);
 void ff_rng_normals_f64(uint64_t seed, uint32_t purpose, uint32_t stream, uint64_t first, long n, double *out,
                         int threads);
+/* The four normals of each of n counters: out (n, 4). */
+void ff_rng_normals_at(uint64_t seed, uint32_t purpose, uint32_t stream, const uint64_t *index, long n, double *out);
 
 #endif
