@@ -31,6 +31,12 @@ bool ff_expansion_at(const struct ff_cosmology *c, double l, struct ff_expansion
     return true;
 }
 
+void ff_expansion_invh(const struct ff_expansion *at, double invh[FF_LANES])
+{
+    invh[0] = FF_HUBBLE_RADIUS / at->e[0];
+    for (int j = 1; j < FF_LANES; j++) invh[j] = -invh[0] * at->e[j] / at->e[0];
+}
+
 ff_err ff_background_init(struct ff_background *b, const struct ff_grid *grid, struct ff_pool *pool, ff_ctx *ctx)
 {
     *b = (struct ff_background){.grid = grid};
@@ -51,9 +57,7 @@ bool ff_background_solve(struct ff_background *b, const struct ff_cosmology *c)
     for (int i = 0; i < b->grid->n; i++) {
         struct ff_expansion *x = &b->at[i];
         if (!ff_expansion_at(c, b->l[i], x)) return false;
-        double *invh = b->invh + i * FF_LANES;
-        invh[0] = FF_HUBBLE_RADIUS / x->e[0];
-        for (int j = 1; j < FF_LANES; j++) invh[j] = -invh[0] * x->e[j] / x->e[0];
+        ff_expansion_invh(x, b->invh + i * FF_LANES);
     }
     for (int j = 0; j < FF_LANES; j++) b->chi_end[j] = ff_grid_below(b->grid, b->invh + j, b->chi + j, FF_LANES);
     return true;

@@ -27,6 +27,8 @@ struct ff_expansion {
 
 /* At ln(1+z) = l; false when E^2 is not positive and finite there. */
 bool ff_expansion_at(const struct ff_cosmology *c, double l, struct ff_expansion *out);
+/* dchi/dz = rh/E there. */
+void ff_expansion_invh(const struct ff_expansion *at, double invh[FF_LANES]);
 
 struct ff_background {
     const struct ff_grid *grid;

@@ -26,6 +26,35 @@ double ff_rule_lagrange(const struct ff_rule *rule, int m, double x)
     return p;
 }
 
+/* Multiplies out Lagrange polynomial m. */
+static void expand(struct ff_rule *rule, int m)
+{
+    double c[FF_PANEL] = {1};
+    for (int k = 0; k < FF_PANEL; k++) {
+        if (k == m) continue;
+        const double scale = 1 / (rule->x[m] - rule->x[k]);
+        for (int j = FF_PANEL - 1; j >= 0; j--) c[j] = ((j ? c[j - 1] : 0) - rule->x[k] * c[j]) * scale;
+    }
+    rule->first[m] = 0;
+    for (int j = 0; j < FF_PANEL; j++) {
+        rule->power[j][m] = c[j];
+        rule->first[m] += (j % 2 ? -c[j] : c[j]) / (j + 1);
+    }
+}
+
+void ff_rule_weights(const struct ff_rule *rule, double x, double value[FF_PANEL], double slope[FF_PANEL],
+                     double upto[FF_PANEL])
+{
+    for (int m = 0; m < FF_PANEL; m++) value[m] = slope[m] = upto[m] = 0;
+    for (int j = FF_PANEL - 1; j >= 0; j--)
+        for (int m = 0; m < FF_PANEL; m++) {
+            slope[m] = slope[m] * x + value[m];
+            value[m] = value[m] * x + rule->power[j][m];
+            upto[m] = upto[m] * x + rule->power[j][m] / (j + 1);
+        }
+    for (int m = 0; m < FF_PANEL; m++) upto[m] = upto[m] * x + rule->first[m];
+}
+
 void ff_rule_init(struct ff_rule *rule)
 {
     for (int i = 0; i < FF_PANEL; i++) {
@@ -47,6 +76,7 @@ void ff_rule_init(struct ff_rule *rule)
             rule->upto[i][m] = half * sum;
         }
     }
+    for (int m = 0; m < FF_PANEL; m++) expand(rule, m);
 }
 
 ff_err ff_grid_init(struct ff_grid *g, const double *edge, int npanels, struct ff_pool *pool, ff_ctx *ctx)

@@ -11,12 +11,17 @@ enum { FF_PANEL = 8 }; /* nodes in a panel */
 
 struct ff_rule { /* Gauss-Legendre on [-1, 1] */
     double x[FF_PANEL], w[FF_PANEL];
-    double upto[FF_PANEL][FF_PANEL]; /* [i][m]: integral of Lagrange polynomial m from -1 to x[i] */
+    double upto[FF_PANEL][FF_PANEL];  /* [i][m]: integral of Lagrange polynomial m from -1 to x[i] */
+    double power[FF_PANEL][FF_PANEL]; /* [j][m]: what Lagrange polynomial m has of x^j */
+    double first[FF_PANEL];           /* integral of Lagrange polynomial m from -1 to 0 */
 };
 
 void ff_rule_init(struct ff_rule *rule);
 /* Lagrange polynomial m of the nodes, at x. */
 double ff_rule_lagrange(const struct ff_rule *rule, int m, double x);
+/* All of them at x: values, slopes, integrals from -1. */
+void ff_rule_weights(const struct ff_rule *rule, double x, double value[FF_PANEL], double slope[FF_PANEL],
+                     double upto[FF_PANEL]);
 
 struct ff_grid {
     struct ff_rule rule;

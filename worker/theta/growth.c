@@ -6,19 +6,25 @@
 
 #define EARLY_END 0.05 /* dark energy of any sort still asleep: long steps up to here */
 
-struct coefficients { /* of g'' + c1 g' + c0 g = 0 */
-    double c1[FF_LANES], c0[FF_LANES];
+struct coefficients { /* of g'' + c1 g' + c0 g = source */
+    double c1[FF_LANES], c0[FF_LANES], source[FF_LANES];
 };
+
+static ff_err init_nodes(struct ff_growth_node **out, struct ff_pool *pool, ff_ctx *ctx)
+{
+    const size_t size = sizeof(struct ff_growth_node) / sizeof(double);
+    double *node;
+    ff_err err = ff_pool_doubles(pool, &node, (FF_GROWTH_STEPS + 1) * size, ctx);
+    *out = (struct ff_growth_node *)node;
+    return err;
+}
 
 ff_err ff_growth_init(struct ff_growth *g, struct ff_pool *pool, ff_ctx *ctx)
 {
     *g = (struct ff_growth){0};
-    double *node;
     ff_err err = ff_pool_doubles(pool, &g->x, 2 * FF_GROWTH_STEPS + 1, ctx);
-    if (!err)
-        err = ff_pool_doubles(pool, &node, (FF_GROWTH_STEPS + 1) * sizeof(struct ff_growth_node) / sizeof(double), ctx);
+    if (!err) err = init_nodes(&g->node, pool, ctx);
     if (err) return err;
-    g->node = (struct ff_growth_node *)node;
     double start = log(FF_GROWTH_START), middle = log(EARLY_END);
     for (int i = 0; i <= 2 * FF_GROWTH_STEPS; i++) {
         int late = i - 2 * FF_GROWTH_EARLY;
@@ -35,6 +41,7 @@ static bool coefficients(const struct ff_cosmology *c, double x, struct coeffici
     for (int j = 0; j < FF_LANES; j++) {
         k->c1[j] = at.turn[j];
         k->c0[j] = at.turn[j] - 1.5 * at.om[j];
+        k->source[j] = 0;
     }
     k->c1[0] += 4;
     k->c0[0] += 3;
@@ -43,8 +50,9 @@ static bool coefficients(const struct ff_cosmology *c, double x, struct coeffici
 
 static void curvature(const struct coefficients *k, const double *g, const double *g1, double *g2)
 {
-    g2[0] = -k->c1[0] * g1[0] - k->c0[0] * g[0];
-    for (int j = 1; j < FF_LANES; j++) g2[j] = -k->c1[0] * g1[j] - k->c0[0] * g[j] - k->c1[j] * g1[0] - k->c0[j] * g[0];
+    g2[0] = -k->c1[0] * g1[0] - k->c0[0] * g[0] + k->source[0];
+    for (int j = 1; j < FF_LANES; j++)
+        g2[j] = -k->c1[0] * g1[j] - k->c0[0] * g[j] - k->c1[j] * g1[0] - k->c0[j] * g[0] + k->source[j];
 }
 
 /* One step of the classical Runge-Kutta method, all lanes. */
@@ -128,12 +136,14 @@ static int find(const struct ff_growth *g, double x, double *t)
     return first + i;
 }
 
-void ff_growth_at(const struct ff_growth *g, double l, double lnd[FF_LANES], double f[FF_LANES])
+/* What the nodes of a growth say of ln a = x: all lanes and their slopes in ln a. */
+static void between(const struct ff_growth *g, const struct ff_growth_node *node, double x, double value[FF_LANES],
+                    double slope[FF_LANES])
 {
-    double t, w[6], ws[6], value[FF_LANES], slope[FF_LANES];
-    int i = find(g, -l, &t);
+    double t, w[6], ws[6];
+    int i = find(g, x, &t);
     double h = g->x[2 * i + 2] - g->x[2 * i];
-    const struct ff_growth_node *p = &g->node[i], *q = p + 1;
+    const struct ff_growth_node *p = &node[i], *q = p + 1;
     hermite(t, w, ws);
     for (int j = 0; j < FF_LANES; j++) {
         value[j] = w[0] * p->g[j] + w[3] * q->g[j] + h * (w[1] * p->g1[j] + w[4] * q->g1[j]) +
@@ -141,6 +151,12 @@ void ff_growth_at(const struct ff_growth *g, double l, double lnd[FF_LANES], dou
         slope[j] = (ws[0] * p->g[j] + ws[3] * q->g[j]) / h + ws[1] * p->g1[j] + ws[4] * q->g1[j] +
                    h * (ws[2] * p->g2[j] + ws[5] * q->g2[j]);
     }
+}
+
+void ff_growth_at(const struct ff_growth *g, double l, double lnd[FF_LANES], double f[FF_LANES])
+{
+    double value[FF_LANES], slope[FF_LANES];
+    between(g, g->node, -l, value, slope);
     lnd[0] = log(value[0] / g->today[0]) - l;
     for (int j = 1; j < FF_LANES; j++) lnd[j] = value[j] / value[0] - g->today[j] / g->today[0];
     if (!f) return;
@@ -148,32 +164,54 @@ void ff_growth_at(const struct ff_growth *g, double l, double lnd[FF_LANES], dou
     for (int j = 1; j < FF_LANES; j++) f[j] = (slope[j] - slope[0] * value[j] / value[0]) / value[0];
 }
 
-/* u'' of the second order. */
-static bool second(const struct ff_growth *g, const struct ff_cosmology *c, double x, double u, double u1, double *u2)
+ff_err ff_growth_second_init(struct ff_growth_second *s, const struct ff_growth *first, struct ff_pool *pool,
+                             ff_ctx *ctx)
+{
+    *s = (struct ff_growth_second){.first = first};
+    return init_nodes(&s->node, pool, ctx);
+}
+
+/* At ln a = x, where the first order is g. */
+static bool second_coefficients(const struct ff_cosmology *c, double x, const double *g, struct coefficients *k)
 {
     struct ff_expansion at;
-    double lnd[FF_LANES];
     if (!ff_expansion_at(c, -x, &at)) return false;
-    ff_growth_at(g, -x, lnd, NULL);
-    double g1 = exp(lnd[0] - x) * g->today[0]; /* D/a */
-    *u2 = -(6 + at.turn[0]) * u1 - (8 + 2 * at.turn[0] - 1.5 * at.om[0]) * u - 1.5 * at.om[0] * g1 * g1;
+    const double pull = 1.5 * at.om[0] * g[0];
+    for (int j = 0; j < FF_LANES; j++) {
+        k->c1[j] = at.turn[j];
+        k->c0[j] = 2 * at.turn[j] - 1.5 * at.om[j];
+        k->source[j] = -1.5 * at.om[j] * g[0] * g[0] - 2 * pull * g[j];
+    }
+    k->c1[0] += 6;
+    k->c0[0] += 8;
+    k->source[0] = -pull * g[0];
     return true;
 }
 
-bool ff_growth_second(const struct ff_growth *g, const struct ff_cosmology *c, double l, double *d2, double *f2)
+bool ff_growth_second_solve(struct ff_growth_second *s, const struct ff_cosmology *c)
 {
-    double u = -3. / 7, v = 0, x = g->x[0], end = -l;
-    for (int i = 0; i < FF_GROWTH_STEPS && x < end; i++) {
-        double h = fmin(g->x[2 * i + 2], end) - x, a1, a2, a3, a4;
-        if (!second(g, c, x, u, v, &a1) || !second(g, c, x + h / 2, u + h / 2 * v, v + h / 2 * a1, &a2) ||
-            !second(g, c, x + h / 2, u + h / 2 * (v + h / 2 * a1), v + h / 2 * a2, &a3) ||
-            !second(g, c, x + h, u + h * (v + h / 2 * a2), v + h * a3, &a4))
+    const struct ff_growth *first = s->first;
+    struct coefficients middle, end;
+    if (!second_coefficients(c, first->x[0], first->node[0].g, &end)) return false;
+    s->node[0] = (struct ff_growth_node){.g = {-3. / 7}};
+    curvature(&end, s->node[0].g, s->node[0].g1, s->node[0].g2);
+    for (int i = 0; i < FF_GROWTH_STEPS; i++) {
+        const double *x = first->x + 2 * i;
+        double g[FF_LANES], slope[FF_LANES];
+        between(first, first->node, x[1], g, slope);
+        if (!second_coefficients(c, x[1], g, &middle) || !second_coefficients(c, x[2], first->node[i + 1].g, &end))
             return false;
-        u += h * v + h * h / 6 * (a1 + a2 + a3);
-        v += h / 6 * (a1 + 2 * (a2 + a3) + a4);
-        x += h;
+        step(&middle, &end, x[2] - x[0], &s->node[i], &s->node[i + 1]);
     }
-    *d2 = exp(2 * end) * u;
-    *f2 = 2 + v / u;
     return true;
+}
+
+void ff_growth_second_at(const struct ff_growth_second *s, double l, double d2[FF_LANES], double *f2)
+{
+    const double *today = s->first->today;
+    double value[FF_LANES], slope[FF_LANES], scale = exp(-2 * l) / (today[0] * today[0]);
+    between(s->first, s->node, -l, value, slope);
+    for (int j = 1; j < FF_LANES; j++) d2[j] = scale * (value[j] - 2 * value[0] * today[j] / today[0]);
+    d2[0] = scale * value[0];
+    *f2 = 2 + slope[0] / value[0];
 }

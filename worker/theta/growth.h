@@ -5,7 +5,8 @@
 **     u'' + (6+e) u' + (8+2e-1.5 Om(a)) u = -1.5 Om(a) g^2,   u = -3/7 at a = 1e-3
 ** (docs: physics, section 1). Fixed Runge-Kutta steps, so that the derivatives (same lanes as background.h) are those
 ** of the very steps; quintic Hermite polynomials in between.
-** Call order: ff_growth_init -> ff_growth_solve -> ff_growth_at; ff_growth_second (tests, LPT) on its own struct. */
+** Call order: ff_growth_init -> ff_growth_solve -> ff_growth_at; the second order, on a growth that is solved:
+** ff_growth_second_init -> ff_growth_second_solve -> ff_growth_second_at. */
 #ifndef FF_WORKER_THETA_GROWTH_H
 #define FF_WORKER_THETA_GROWTH_H
 
@@ -14,7 +15,7 @@
 #define FF_GROWTH_START 1e-3 /* scale factor */
 enum { FF_GROWTH_EARLY = 48, FF_GROWTH_LATE = 256, FF_GROWTH_STEPS = FF_GROWTH_EARLY + FF_GROWTH_LATE };
 
-struct ff_growth_node { /* D/a and its first two derivatives in ln a */
+struct ff_growth_node { /* D/a (second order: D2/a^2) and its first two derivatives in ln a */
     double g[FF_LANES], g1[FF_LANES], g2[FF_LANES];
 };
 
@@ -31,8 +32,16 @@ bool ff_growth_solve(struct ff_growth *g, const struct ff_cosmology *c);
 /* At ln(1+z) = l: ln D (D(1) = 1) and, where not NULL, f = dlnD/dlna, both with derivatives. */
 void ff_growth_at(const struct ff_growth *g, double l, double lnd[FF_LANES], double f[FF_LANES]);
 
-/* Second order at ln(1+z) = l, in the normalisation of D -> a early: D2 (-3/7 a^2 early) and f2 = dlnD2/dlna. */
-FF_MUST_USE bool ff_growth_second(const struct ff_growth *g, const struct ff_cosmology *c, double l, double *d2,
-                                  double *f2);
+struct ff_growth_second {
+    const struct ff_growth *first;
+    struct ff_growth_node *node; /* (FF_GROWTH_STEPS + 1) */
+};
+
+FF_MUST_USE ff_err ff_growth_second_init(struct ff_growth_second *s, const struct ff_growth *first,
+                                         struct ff_pool *pool, ff_ctx *ctx);
+/* After ff_growth_solve at the same c. false: E^2 <= 0 somewhere. */
+bool ff_growth_second_solve(struct ff_growth_second *s, const struct ff_cosmology *c);
+/* At ln(1+z) = l, where D(1) = 1: D2 (-3/7 D^2 early) and f2 = dlnD2/dlna, both with derivatives (of f2: none). */
+void ff_growth_second_at(const struct ff_growth_second *s, double l, double d2[FF_LANES], double *f2);
 
 #endif

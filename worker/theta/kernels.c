@@ -56,24 +56,29 @@ static void lensing(struct ff_kernels *k, int bin, double om)
     }
 }
 
+double ff_kernels_align(const struct ff_alignment *ia, double om, double l, const double lnd[FF_LANES],
+                        const double invh[FF_LANES], const struct ff_nz_point *point, double w[FF_K_LANES])
+{
+    double lnz = l - log1p(ia->z0), unit = -FF_C1_RHO_CRIT * om * exp(ia->eta * lnz - lnd[0]) / invh[0];
+    double base = unit * point->n, value = ia->a * base;
+    w[FF_K_VALUE] += value;
+    for (int j = 1; j < FF_LANES; j++) w[j] -= value * (lnd[j] + invh[j] / invh[0]);
+    w[FF_K_OM] += value / om;
+    w[FF_K_DZ] += ia->a * unit * point->n_dz;
+    w[FF_K_A] += base;
+    w[FF_K_ETA] += value * lnz;
+    w[FF_K_Z0] += -value * ia->eta / (1 + ia->z0);
+    return ia->a * unit;
+}
+
 static void alignment(struct ff_kernels *k, int bin, double om, const struct ff_alignment *ia)
 {
     const struct ff_background *bg = k->bg;
-    const double lnz0 = log1p(ia->z0);
     for (int i = 0; i < bg->grid->n; i++) {
-        const double *lnd = k->lnd + i * FF_LANES, *invh = bg->invh + i * FF_LANES;
         const double *g = k->lens + (bin * bg->grid->n + i) * FF_G_LANES;
-        double *w = k->all + (bin * bg->grid->n + i) * FF_K_LANES, lnz = bg->l[i] - lnz0;
-        double unit = -FF_C1_RHO_CRIT * om * exp(ia->eta * lnz - lnd[0]) / invh[0];
-        double base = unit * k->point[i].n, value = ia->a * base;
-        for (int j = 0; j < FF_G_LANES; j++) w[j] = g[j];
-        w[FF_K_VALUE] += value;
-        for (int j = 1; j < FF_LANES; j++) w[j] -= value * (lnd[j] + invh[j] / invh[0]);
-        w[FF_K_OM] += value / om;
-        w[FF_K_DZ] += ia->a * unit * k->point[i].n_dz;
-        w[FF_K_A] = base;
-        w[FF_K_ETA] = value * lnz;
-        w[FF_K_Z0] = -value * ia->eta / (1 + ia->z0);
+        double *w = k->all + (bin * bg->grid->n + i) * FF_K_LANES;
+        for (int j = 0; j < FF_K_LANES; j++) w[j] = j < FF_G_LANES ? g[j] : 0;
+        ff_kernels_align(ia, om, bg->l[i], k->lnd + i * FF_LANES, bg->invh + i * FF_LANES, &k->point[i], w);
     }
 }
 

@@ -33,6 +33,10 @@ struct ff_alignment {
 FF_MUST_USE ff_err ff_kernels_init(struct ff_kernels *k, const struct ff_nz *nz, const struct ff_background *bg,
                                    struct ff_pool *pool, ff_ctx *ctx);
 void ff_kernels_growth(struct ff_kernels *k, const struct ff_growth *growth);
+/* Adds the alignment of one bin at ln(1+z) = l, where lnd and invh have the lanes of background.h, to the lanes w of a
+** kernel; returns it per n(z). */
+double ff_kernels_align(const struct ff_alignment *ia, double om, double l, const double lnd[FF_LANES],
+                        const double invh[FF_LANES], const struct ff_nz_point *point, double w[FF_K_LANES]);
 /* dz (nbins). */
 void ff_kernels_solve(struct ff_kernels *k, double om, const struct ff_alignment *ia, const double *dz);
 

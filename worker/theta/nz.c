@@ -260,6 +260,7 @@ void ff_nz_at(const struct ff_nz *nz, int bin, double dz, const double *z, int c
         struct raw r = curve_at(c, z[i] - dz, &cell);
         double n = r.n / norm, below = (r.below - base.below) / norm;
         out[i] = (struct ff_nz_point){.n = n,
+                                      .n_z = r.slope / norm,
                                       .n_dz = -(r.slope + n * norm_dz) / norm,
                                       .below = below,
                                       .below_dz = (base.n - r.n - below * norm_dz) / norm};

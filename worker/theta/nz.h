@@ -36,7 +36,7 @@ FF_MUST_USE ff_err ff_nz_init(struct ff_nz *nz, const struct ff_sources *sources
 int ff_nz_panels(const struct ff_nz *nz, double edge[FF_NZ_MAX_PANELS + 1]);
 
 struct ff_nz_point {        /* shifted, normalised */
-    double n, n_dz;         /* n(z) and its derivative with respect to dz */
+    double n, n_z, n_dz;    /* n(z) and its derivatives with respect to z and to dz */
     double below, below_dz; /* cumulative from 0 */
 };
 

@@ -7,20 +7,14 @@
 
 #include "worker/theta/limber.h"
 #include "worker/theta/shift.h"
+#include "worker/theta/universe.h"
 
-#define T_CMB 2.726
-#define LEAST_KEPT 0.5 /* of a source bin after its shift dz */
 enum { MAX_ELL = 4096 };
 
 struct ff_theta {
     struct ff_pool pool;
     bool nonlinear, want_shift;
-    struct ff_nz nz;
-    struct ff_grid grid;
-    struct ff_background bg;
-    struct ff_growth growth;
-    struct ff_power_table power;
-    struct ff_kernels kernels;
+    struct ff_universe u;
     struct ff_limber limber;
     struct ff_shift shift;
 };
@@ -33,24 +27,15 @@ static ff_err check(const struct ff_theta_config *c, ff_ctx *ctx)
         if (!(c->ell[i] > 0 && c->ell[i] <= 1e7) || (i && !(c->ell[i] > c->ell[i - 1])))
             return ff_fail(ctx, FF_EBADJOB, FF_HERE, "multipole %d is %g: they must increase and lie between 0 and 1e7",
                            i + 1, c->ell[i]);
-    if (c->t_cmb_k != 0 && !(c->t_cmb_k > 1 && c->t_cmb_k < 5))
-        return ff_fail(ctx, FF_EBADJOB, FF_HERE, "a CMB of %g K: allowed are 1 to 5", c->t_cmb_k);
     return FF_OK;
 }
 
 static ff_err init_parts(ff_theta *t, const struct ff_theta_config *c, ff_ctx *ctx)
 {
-    double edge[FF_NZ_MAX_PANELS + 1];
-    ff_err err = ff_nz_init(&t->nz, c->sources, &t->pool, ctx);
-    if (err) return err;
-    err = ff_grid_init(&t->grid, edge, ff_nz_panels(&t->nz, edge), &t->pool, ctx);
-    if (!err) err = ff_background_init(&t->bg, &t->grid, &t->pool, ctx);
-    if (!err) err = ff_growth_init(&t->growth, &t->pool, ctx);
-    if (!err) err = ff_power_init(&t->power, c->t_cmb_k != 0 ? c->t_cmb_k : T_CMB, &t->pool, ctx);
-    if (!err) err = ff_kernels_init(&t->kernels, &t->nz, &t->bg, &t->pool, ctx);
-    if (!err) err = ff_limber_init(&t->limber, c->ell, c->nell, &t->kernels, &t->pool, ctx);
+    ff_err err = ff_universe_init(&t->u, c->sources, c->t_cmb_k, &t->pool, ctx);
+    if (!err) err = ff_limber_init(&t->limber, c->ell, c->nell, &t->u.kernels, &t->pool, ctx);
     if (!err && c->want_shift)
-        err = ff_shift_init(&t->shift, c->shift_kind, c->pixel_rad, c->shift_table, c->shift_numbers, &t->kernels,
+        err = ff_shift_init(&t->shift, c->shift_kind, c->pixel_rad, c->shift_table, c->shift_numbers, &t->u.kernels,
                             &t->pool, ctx);
     return err;
 }
@@ -83,7 +68,7 @@ void ff_theta_free(ff_theta *t)
 
 ff_err ff_tables_init(struct ff_tables *out, const ff_theta *t, bool derivs, ff_ctx *ctx)
 {
-    *out = (struct ff_tables){.nbins = t->nz.nbins, .npairs = t->limber.npairs, .nell = t->limber.nell};
+    *out = (struct ff_tables){.nbins = t->u.nz.nbins, .npairs = t->limber.npairs, .nell = t->limber.nell};
     out->npars = ff_par_count(out->nbins);
     size_t table = (size_t)out->npairs * (size_t)out->nell, npars = (size_t)out->npars, nbins = (size_t)out->nbins;
     out->cl = calloc(table, sizeof *out->cl);
@@ -107,78 +92,48 @@ void ff_tables_done(struct ff_tables *tables)
     *tables = (struct ff_tables){0};
 }
 
-/* What is wrong with theta before anything is computed, or NULL. */
-static const char *outside(const ff_theta *t, const double *theta)
-{
-    for (int j = 0; j < ff_par_count(t->nz.nbins); j++)
-        if (!isfinite(theta[j])) return "a parameter is not finite";
-    if (!(theta[FF_OMEGA_C] > 0)) return "omega_c is not positive";
-    if (!(theta[FF_OMEGA_B] > 0)) return "omega_b is not positive";
-    if (!(theta[FF_H] > 0)) return "h is not positive";
-    if (!(theta[FF_SIGMA8] > 0)) return "sigma8 is not positive";
-    if (!(theta[FF_Z0_IA] > -1)) return "z0_ia is not above -1";
-    for (int b = 0; b < t->nz.nbins; b++)
-        if (!(ff_nz_kept(&t->nz, b, theta[ff_par_dz(t->nz.nbins, b)]) > LEAST_KEPT))
-            return "a dz moves half of a source bin out of range";
-    return NULL;
-}
-
 /* Power at every redshift and multipole; NULL, or what is wrong. */
 static const char *fill_rows(ff_theta *t, bool derivs)
 {
     struct ff_state state;
-    for (int i = 0; i < t->grid.n; i++) {
-        ff_state_set(&state, &t->power, t->nonlinear, t->bg.chi + i * FF_LANES, t->kernels.lnd + i * FF_LANES,
-                     t->bg.at[i].om, t->bg.at[i].wde, derivs);
+    for (int i = 0; i < t->u.grid.n; i++) {
+        ff_state_set(&state, &t->u.power, t->nonlinear, t->u.bg.chi + i * FF_LANES, t->u.kernels.lnd + i * FF_LANES,
+                     t->u.bg.at[i].om, t->u.bg.at[i].wde, derivs);
         if (!state.fit.valid) return "the nonlinear scale is larger than 1000 Mpc/h";
-        ff_limber_row(&t->limber, &t->power, &state, i, derivs);
-        if (t->want_shift) ff_shift_row(&t->shift, &t->power, &state, i, derivs);
+        ff_limber_row(&t->limber, &t->u.power, &state, i, derivs);
+        if (t->want_shift) ff_shift_row(&t->shift, &t->u.power, &state, i, derivs);
     }
     return NULL;
-}
-
-static bool all_finite(const double *x, size_t n)
-{
-    double sum = 0; /* stays 0 unless some x is not finite */
-    for (size_t i = 0; i < n; i++) sum += x[i] * 0;
-    return sum == 0;
 }
 
 static bool tables_finite(const struct ff_tables *out)
 {
     size_t table = (size_t)out->npairs * (size_t)out->nell, npars = (size_t)out->npars, nbins = (size_t)out->nbins;
-    return all_finite(out->cl, table) && all_finite(out->shift, nbins) &&
-           (!out->dcl || all_finite(out->dcl, npars * table)) &&
-           (!out->dshift || all_finite(out->dshift, npars * nbins));
+    return ff_all_finite(out->cl, table) && ff_all_finite(out->shift, nbins) &&
+           (!out->dcl || ff_all_finite(out->dcl, npars * table)) &&
+           (!out->dshift || ff_all_finite(out->dshift, npars * nbins));
 }
 
 /* NULL, or what puts theta outside the model. */
 static const char *evaluate(ff_theta *t, const double *theta, struct ff_tables *out)
 {
     bool derivs = out->dcl != NULL;
-    const char *why = outside(t, theta);
+    const char *why = ff_universe_solve(&t->u, theta, derivs);
     if (why) return why;
-    struct ff_cosmology c = {.om = theta[FF_OMEGA_C] + theta[FF_OMEGA_B], .w0 = theta[FF_W0], .wa = theta[FF_WA]};
-    struct ff_alignment ia = {.a = theta[FF_A_IA], .eta = theta[FF_ETA_IA], .z0 = theta[FF_Z0_IA]};
-    if (!ff_background_solve(&t->bg, &c)) return "the universe does not expand monotonically (E^2 <= 0)";
-    if (!ff_growth_solve(&t->growth, &c)) return "structure does not grow";
-    if (!ff_power_solve(&t->power, theta, derivs)) return "the linear power cannot be normalised";
-    if (t->nonlinear && !ff_power_sigma(&t->power, derivs)) return "the filtered variance is not finite";
-    ff_kernels_growth(&t->kernels, &t->growth);
-    ff_kernels_solve(&t->kernels, c.om, &ia, theta + ff_par_dz(t->nz.nbins, 0));
+    if (t->nonlinear && !ff_power_sigma(&t->u.power, derivs)) return "the filtered variance is not finite";
     why = fill_rows(t, derivs);
     if (why) return why;
-    ff_limber_contract(&t->limber, &t->kernels, out->cl, out->dcl);
-    if (t->want_shift && !ff_shift_solve(&t->shift, &t->kernels, theta, out->shift, out->dshift))
+    ff_limber_contract(&t->limber, &t->u.kernels, out->cl, out->dcl);
+    if (t->want_shift && !ff_shift_solve(&t->shift, &t->u.kernels, theta, out->shift, out->dshift))
         return "a bin of convergence has no positive skewness";
     return tables_finite(out) ? NULL : "a table is not finite";
 }
 
 ff_err ff_theta_eval(ff_theta *t, const double *theta, struct ff_tables *out, ff_ctx *ctx)
 {
-    if (out->nbins != t->nz.nbins || out->nell != t->limber.nell)
+    if (out->nbins != t->u.nz.nbins || out->nell != t->limber.nell)
         return ff_fail(ctx, FF_EBUG, FF_HERE, "tables of %d bins and %d multipoles, made for %d and %d", out->nbins,
-                       out->nell, t->nz.nbins, t->limber.nell);
+                       out->nell, t->u.nz.nbins, t->limber.nell);
     out->why = evaluate(t, theta, out);
     out->inside = out->why == NULL;
     return FF_OK;
