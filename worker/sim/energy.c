@@ -24,14 +24,27 @@ static void to_spectra(ff_sim *s, bool wiener, const void *latent, double *squar
     s->times.modes += ff_clock_s() - start;
 }
 
+/* Latent to convergence, and to shear where that is wanted. */
+static ff_err to_maps(ff_sim *s, const void *z, bool shear, ff_ctx *ctx)
+{
+    if (!ff_sim_is_lpt(s)) {
+        to_spectra(s, false, z, NULL);
+        ff_sim_maps_forward(s, shear);
+        return FF_OK;
+    }
+    const ff_err err = ff_cone_forward(&s->cone, z, s->kappa, s->grid.rp, ctx);
+    if (!err && shear) ff_sim_observe(s);
+    return err;
+}
+
 ff_err ff_sim_forward(ff_sim *s, const void *z, void *convergence, void *observable, ff_ctx *ctx)
 {
     const struct ff_grid *g = &s->grid;
-    const ff_err err = need(s, false, ctx);
+    ff_err err = need(s, false, ctx);
     if (err) return err;
     const bool shear = observable && ff_sim_is_shear(s);
-    to_spectra(s, false, z, NULL);
-    ff_sim_maps_forward(s, shear);
+    err = to_maps(s, z, shear, ctx);
+    if (err) return err;
     const double start = ff_clock_s();
     if (convergence) s->ops->pixels_copy_out(g, 1, NULL, s->kappa, convergence);
     if (observable) s->ops->pixels_copy_out(g, g->ncomp, s->gain, shear ? s->shear : s->kappa, observable);
@@ -103,17 +116,28 @@ static void pull_back(ff_sim *s, bool wiener, bool prior, const void *latent, vo
     s->times.classes += ff_clock_s() - mark;
 }
 
+/* lpt: from the cotangent of the observable in s->shear_bar or s->bar to latent and tables. */
+static ff_err cone_back(ff_sim *s, bool prior, const void *z, void *z_bar, const struct ff_pixel_sums *sums,
+                        const struct ff_sim_bars *bars, ff_ctx *ctx)
+{
+    ff_sim_observe_adjoint(s);
+    const ff_err err = ff_cone_adjoint(&s->cone, z, s->bar, s->grid.rp, prior, z_bar, bars, ctx);
+    if (!err && bars && bars->gain) memcpy(bars->gain, sums->gain, (size_t)s->grid.nbins * sizeof *bars->gain);
+    return err;
+}
+
 ff_err ff_sim_vjp(ff_sim *s, const void *z, const void *obs_bar, void *z_bar, const struct ff_sim_bars *bars,
                   ff_ctx *ctx)
 {
-    const ff_err err = need(s, false, ctx);
+    ff_err err = need(s, false, ctx);
     if (err) return err;
     struct ff_pixel_sums sums;
     const bool shear = ff_sim_is_shear(s);
-    to_spectra(s, false, z, NULL);
-    ff_sim_maps_forward(s, shear);
+    err = to_maps(s, z, shear, ctx);
+    if (err) return err;
     const struct ff_pixels p = ff_sim_pixels(s);
     s->ops->pixels_cotangent(&p, shear ? s->shear : s->kappa, obs_bar, shear ? s->shear_bar : s->bar, &sums);
+    if (ff_sim_is_lpt(s)) return cone_back(s, false, z, z_bar, &sums, bars, ctx);
     ff_sim_maps_adjoint(s, &sums);
     pull_back(s, false, false, z, z_bar, &sums, bars);
     return FF_OK;
@@ -145,6 +169,24 @@ static void likelihood_general(ff_sim *s, bool back, struct ff_pixel_sums *sums)
     if (back) ff_sim_maps_adjoint(s, sums);
 }
 
+static ff_err cone_energy(ff_sim *s, const void *z, struct ff_energy *energy, void *z_bar,
+                          const struct ff_sim_bars *bars, ff_ctx *ctx)
+{
+    struct ff_pixel_sums sums;
+    double square = NAN;
+    const bool shear = ff_sim_is_shear(s);
+    ff_err err = to_maps(s, z, shear, ctx);
+    if (err) return err;
+    const double start = ff_clock_s();
+    const struct ff_pixels p = ff_sim_pixels(s);
+    s->ops->pixels_residual(&p, shear ? s->shear : s->kappa, shear ? s->shear_bar : s->bar, &sums);
+    s->times.pixels += ff_clock_s() - start;
+    err = ff_cone_square(&s->cone, z, &square, ctx);
+    if (!err && z_bar) err = cone_back(s, true, z, z_bar, &sums, bars, ctx);
+    if (!err) *energy = (struct ff_energy){.loglike = sums.loglike, .logprior = -0.5 * square, .logdet = 0};
+    return err;
+}
+
 ff_err ff_sim_energy(ff_sim *s, enum ff_whiten whiten, const void *y, struct ff_energy *energy, void *y_bar,
                      const struct ff_sim_bars *bars, ff_ctx *ctx)
 {
@@ -154,6 +196,7 @@ ff_err ff_sim_energy(ff_sim *s, enum ff_whiten whiten, const void *y, struct ff_
     const bool wiener = whiten == FF_WHITEN_WIENER, fused = !ff_sim_is_shear(s) && !ff_sim_is_empirical(s);
     struct ff_pixel_sums sums;
     double square;
+    if (ff_sim_is_lpt(s)) return cone_energy(s, y, energy, y_bar, bars, ctx);
     if (wiener) ff_sim_prepare_white(s);
     to_spectra(s, wiener, y, &square);
     if (fused)

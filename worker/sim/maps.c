@@ -28,7 +28,15 @@ void ff_sim_maps_forward(struct ff_sim *s, bool with_shear)
     }
     s->ops->pixels_convergence(&p, s->field, s->kappa);
     lap(&mark, &s->times.pixels);
-    if (!with_shear) return;
+    if (with_shear) ff_sim_observe(s);
+}
+
+void ff_sim_observe(struct ff_sim *s)
+{
+    const struct ff_grid *g = &s->grid;
+    const double pixels = (double)g->n * g->n;
+    if (!ff_sim_is_shear(s)) return;
+    double mark = ff_clock_s();
     s->ops->fft_forward(s->fft, s->kappa, s->spectra, g->nbins, g->threads);
     s->ops->shear_forward(g, s->spectra, 1 / pixels, s->shear_spectra);
     s->ops->fft_inverse(s->fft, s->shear_spectra, s->shear, 2 * g->nbins, g->threads);
@@ -37,9 +45,9 @@ void ff_sim_maps_forward(struct ff_sim *s, bool with_shear)
     lap(&mark, &s->times.pixels);
 }
 
-/* s->shear_bar -> s->bar, the cotangent of the convergence. */
-static void shear_adjoint(struct ff_sim *s)
+void ff_sim_observe_adjoint(struct ff_sim *s)
 {
+    if (!ff_sim_is_shear(s)) return;
     const struct ff_grid *g = &s->grid;
     const bool reduced = s->config.observable == FF_REDUCED_SHEAR;
     double one[FF_MAX_BINS];
@@ -60,7 +68,7 @@ void ff_sim_maps_adjoint(struct ff_sim *s, struct ff_pixel_sums *sums)
 {
     const struct ff_grid *g = &s->grid;
     struct ff_pixel_sums more;
-    if (ff_sim_is_shear(s)) shear_adjoint(s);
+    ff_sim_observe_adjoint(s);
     double mark = ff_clock_s();
     const struct ff_pixels p = ff_sim_pixels(s);
     s->ops->pixels_convergence_adjoint(&p, s->kappa, s->bar, &more);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "worker/core/reduce.h"
 #include "worker/core/rng.h"
 #include "worker/sim/state.h"
 
@@ -20,8 +21,8 @@ static bool is_smooth(int n)
 
 static ff_err check_config(const struct ff_sim_config *c, ff_ctx *ctx)
 {
-    if (c->simulator != FF_SIM_GAUSSIAN && c->simulator != FF_SIM_LOGNORMAL)
-        return ff_fail(ctx, FF_ENOTBUILT, FF_HERE, "simulator %d is not in this build: gaussian and lognormal are",
+    if (c->simulator != FF_SIM_GAUSSIAN && c->simulator != FF_SIM_LOGNORMAL && c->simulator != FF_SIM_LPT)
+        return ff_fail(ctx, FF_ENOTBUILT, FF_HERE, "simulator %d is not in this build: gaussian, lognormal and lpt are",
                        (int)c->simulator);
     if (c->nbins < 1 || c->nbins > FF_MAX_BINS)
         return ff_fail(ctx, FF_EBADJOB, FF_HERE, "%d bins; 1 to %d are possible", c->nbins, (int)FF_MAX_BINS);
@@ -103,8 +104,10 @@ size_t ff_sim_bytes(const struct ff_sim_config *config)
     ff_ctx ctx;
     if (check_config(config, &ctx)) return 0;
     layout(&s, &a);
-    const size_t more = config->simulator == FF_SIM_LOGNORMAL ? ff_cosine_bytes(s.grid.n) : 0;
-    return a.overflow ? SIZE_MAX : sizeof s + a.used + more;
+    size_t more = config->simulator == FF_SIM_LOGNORMAL ? ff_cosine_bytes(s.grid.n) : 0;
+    if (config->simulator == FF_SIM_LPT) more = ff_cone_bytes(config);
+    const size_t own = sizeof s + a.used;
+    return a.overflow || more > SIZE_MAX - own ? SIZE_MAX : own + more;
 }
 
 /* Shares of the two shear components in the information on an E mode: cos^2 and sin^2 of twice its angle, as the
@@ -141,6 +144,8 @@ ff_err ff_sim_init(ff_sim **out, const struct ff_sim_config *config, ff_ctx *ctx
     if (err) goto done;
     err = s->ops->fft_init(&s->fft, s->grid.n, ctx);
     if (err) goto done;
+    if (ff_sim_is_lpt(s)) err = ff_cone_init(&s->cone, config, s->ops, ctx);
+    if (err) goto done;
     fill_parts(s);
     *out = s;
     s = NULL;
@@ -155,6 +160,7 @@ void ff_sim_free(ff_sim *s)
 {
     if (!s) return;
     s->ops->fft_free(s->fft);
+    ff_cone_free(&s->cone);
     ff_covariance_done(&s->cov);
     ff_arena_free(&s->arena);
     free(s);
@@ -166,9 +172,41 @@ const double *ff_sim_ell(const ff_sim *s, int *nell)
     return s->cov.classes.ell;
 }
 
+struct ff_sim_light ff_sim_light(const ff_sim *s)
+{
+    const struct ff_cone *c = &s->cone;
+    return (struct ff_sim_light){.nk = c->lattice.nk,
+                                 .nz = c->mesh.nz,
+                                 .lnk0 = c->lattice.lnk0,
+                                 .dlnk = c->lattice.dlnk,
+                                 .spacing = c->mesh.side[2],
+                                 .particles_offset = c->model.offset};
+}
+
 long ff_sim_nlatent(const ff_sim *s)
 {
+    if (ff_sim_is_lpt(s)) return ff_mesh_nlatent(&s->cone.mesh);
     return 2L * s->grid.nbins * s->grid.n * (s->grid.h + 1);
+}
+
+struct ff_spread ff_sim_spread(const ff_sim *s)
+{
+    return ff_sim_is_lpt(s) ? ff_cone_spread(&s->cone) : (struct ff_spread){0};
+}
+
+ff_err ff_sim_square(ff_sim *s, const void *z, double *square, ff_ctx *ctx)
+{
+    if (ff_sim_is_lpt(s)) return ff_cone_square(&s->cone, z, square, ctx);
+    const long n = ff_sim_nlatent(s);
+    *square =
+        s->config.precision == FF_F32 ? ff_dot_f32(z, z, n, s->config.threads) : ff_dot_f64(z, z, n, s->config.threads);
+    return FF_OK;
+}
+
+ff_err ff_sim_cells(ff_sim *s, uint64_t *cells, ff_ctx *ctx)
+{
+    *cells = 0;
+    return ff_sim_is_lpt(s) ? ff_cone_cells(&s->cone, cells, ctx) : FF_OK;
 }
 
 long ff_sim_nmap(const ff_sim *s)
@@ -183,12 +221,17 @@ long ff_sim_nobs(const ff_sim *s)
 
 uint64_t ff_sim_plan_hash(const ff_sim *s)
 {
-    return s->ops->fft_hash(s->fft);
+    const uint64_t hash = s->ops->fft_hash(s->fft);
+    return ff_sim_is_lpt(s) ? hash * 0x100000001b3u ^ ff_slab_hash(s->cone.slab) : hash;
 }
 
 void ff_sim_times(const ff_sim *s, struct ff_sim_times *out)
 {
-    *out = s->times;
+    *out = s->cone.times;
+    out->classes = s->times.classes;
+    out->modes = s->times.modes;
+    out->pixels = s->times.pixels;
+    out->fft += s->times.fft;
 }
 
 struct ff_modes ff_sim_modes(const struct ff_sim *s, bool wiener)
@@ -226,6 +269,11 @@ ff_err ff_sim_set_tables(ff_sim *s, const struct ff_sim_tables *tables, ff_ctx *
             return ff_fail(ctx, FF_EOUTSIDE, FF_HERE, "the gain of bin %d is not finite", b);
         s->gain[b] = tables->gain[b];
     }
+    if (ff_sim_is_lpt(s)) {
+        const ff_err err = ff_cone_set(&s->cone, tables, ctx);
+        s->have_tables = !err;
+        return err;
+    }
     ff_err err = ff_covariance_set(&s->cov, tables->cl, tables->shift, ctx);
     if (err) return err;
     memcpy(s->variance, s->cov.variance, sizeof s->variance);
@@ -239,6 +287,10 @@ void ff_sim_draw_latent(const ff_sim *s, uint64_t seed, uint32_t purpose, uint32
 {
     const struct ff_grid *g = &s->grid;
     const long width = 2L * (g->h + 1);
+    if (ff_sim_is_lpt(s)) {
+        s->ops->lattice_draw(&s->cone.mesh, seed, purpose, draw, z);
+        return;
+    }
 #pragma omp parallel for num_threads(g->threads) schedule(static) if (g->threads > 1)
     for (long r = 0; r < (long)g->nbins * g->n; r++) {
         const long bin = r / g->n, y = r % g->n, signed_y = y <= g->h ? y : y - g->n;

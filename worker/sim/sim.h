@@ -1,5 +1,7 @@
-/* worker/sim/sim.h - tables and a white latent to maps on a flat patch, and back (adjoint): gaussian and log-normal.
-** Model: docs physics section 5 (arXiv:2407.10877), masks and shear section 8; whitening: docs compute section 6.
+/* worker/sim/sim.h - tables and a white latent to maps on a flat patch, and back (adjoint): gaussian and log-normal
+** fields, and the light-cone of a box of matter by Lagrangian perturbation theory (lpt).
+** Model: docs physics sections 5 (arXiv:2407.10877) and 6 (arXiv:2304.04785), masks and shear section 8; whitening: docs
+** compute section 6.
 ** Call order: ff_sim_init -> [ff_sim_set_data] -> per theta: ff_sim_set_tables -> ff_sim_forward / _vjp / _energy / ...
 ** -> ff_sim_free. One ff_sim belongs to one caller thread; it uses config.threads threads inside. Results are the same
 ** bits for any number of threads. Nothing is allocated after ff_sim_set_data.
@@ -9,6 +11,8 @@
 ** Latents. (nbins, n, n/2+1, 2) reals in C order, one complex number a stored mode (y frequency, then x frequency >= 0),
 ** every real ~ N(0,1). On the planes kx = 0 and kx = n/2 (n even) mode k and -k are both stored: the field uses
 ** (u_k + conj u_-k)/sqrt2, the rest is pure prior. The mode l = 0 and modes above l_max enter nothing (pure prior).
+** lpt: (ny, nz, nx/2+1, 2), the modes of the box (core/mesh.h); with several ranks each has the rows of its own ky, and
+** every call is collective; maps, energies and cotangents of tables are whole and the same on every rank.
 ** Reals are `float` or `double` as config.precision says; arrays of reals are passed as void * and commented "real". */
 #ifndef FF_WORKER_SIM_SIM_H
 #define FF_WORKER_SIM_SIM_H
@@ -19,12 +23,13 @@
 
 #include "common/err.h"
 #include "common/model.h"
+#include "worker/core/spread.h"
 
 enum ff_precision { FF_F32, FF_F64 };
 enum ff_whiten { FF_WHITEN_NONE, FF_WHITEN_WIENER };
 
 struct ff_sim_config {
-    enum ff_simulator simulator; /* FF_SIM_GAUSSIAN or FF_SIM_LOGNORMAL */
+    enum ff_simulator simulator; /* FF_SIM_GAUSSIAN, FF_SIM_LOGNORMAL or FF_SIM_LPT */
     enum ff_observable observable;
     enum ff_variance variance; /* log-normal: var_i from theory, or each map's own */
     int nbins, npix, padding;  /* npix * padding a product of 2, 3, 5 */
@@ -32,7 +37,9 @@ struct ff_sim_config {
     double l_max;              /* 0: none */
     bool pixel_window;         /* maps are averages over pixels (binned data), not values at their centres */
     enum ff_precision precision;
-    int threads; /* >= 1 */
+    int threads;                /* >= 1 */
+    struct ff_lpt lpt;          /* lpt: the box */
+    const struct ff_comm *comm; /* lpt: the ranks; copied; NULL: this one alone */
 };
 
 /* What a simulator sees of theta. */
@@ -40,12 +47,15 @@ struct ff_sim_tables {
     const double *cl;    /* (npairs, nell) at ff_sim_ell() */
     const double *shift; /* (nbins), log-normal only */
     const double *gain;  /* (nbins) 1 + m_i, multiplies the observable */
+    /* lpt, instead of cl and shift: theta/lightcone.h for the places of ff_sim_light() */
+    const double *amplitude, *d1, *d2, *weight; /* (nk) (nz) (nz) (nbins, nz) */
 };
 /* Cotangents of the tables (written, not added to); a NULL member is not computed. */
 struct ff_sim_bars {
     double *cl;    /* (npairs, nell) */
     double *shift; /* (nbins) */
     double *gain;  /* (nbins) */
+    double *amplitude, *d1, *d2, *weight;
 };
 
 typedef struct ff_sim ff_sim;
@@ -58,7 +68,26 @@ void ff_sim_free(ff_sim *s);
 /* Multipoles at which tables are wanted; C_l in between is interpolated smoothly and linearly in the table (error below
 ** 2e-5 of C_l), so that cotangents of tables are exact. */
 const double *ff_sim_ell(const ff_sim *s, int *nell);
-long ff_sim_nlatent(const ff_sim *s);       /* reals */
+/* lpt: where its tables are wanted. */
+struct ff_sim_light {
+    int nk, nz; /* nodes lnk0 + i dlnk, k in h/Mpc; planes */
+    double lnk0, dlnk;
+    double spacing, particles_offset; /* of planes, Mpc/h; of particles from their plane, in planes */
+};
+struct ff_sim_light ff_sim_light(const ff_sim *s);
+long ff_sim_nlatent(const ff_sim *s); /* reals, of this rank */
+/* How a latent is spread over the ranks; all zero but for lpt. Valid as long as the simulator. */
+struct ff_spread ff_sim_spread(const ff_sim *s);
+/* lpt: the white noise of the initial conditions as a field of variance 1, real (planes of this rank, ny, nx), and how the
+** planes are spread; the linear density is its convolution with sqrt(P). */
+struct ff_spread ff_sim_planes(const ff_sim *s);
+FF_MUST_USE ff_err ff_sim_initial(ff_sim *s, const void *z, void *field, ff_ctx *ctx);
+/* |z|^2 of a latent, over all ranks. */
+FF_MUST_USE ff_err ff_sim_square(ff_sim *s, const void *z, double *square, ff_ctx *ctx);
+/* lpt: a number that changes when a particle goes to other cells: where it is the same, maps are smooth functions of latent
+** and tables; 0 of others, which always are. Of the last ff_sim_forward, or ff_sim_energy without gradient; FF_EBUG when
+** something else came after it. */
+FF_MUST_USE ff_err ff_sim_cells(ff_sim *s, uint64_t *cells, ff_ctx *ctx);
 long ff_sim_nmap(const ff_sim *s);          /* nbins * npix * npix */
 long ff_sim_nobs(const ff_sim *s);          /* nbins * ncomp * npix * npix */
 uint64_t ff_sim_plan_hash(const ff_sim *s); /* identifies the FFT plans the bits depend on */
@@ -109,6 +138,9 @@ FF_MUST_USE ff_err ff_sim_marginal(ff_sim *s, const double *cl, int npar, const 
 /* Where the time of the calls so far went, seconds: for `make bench`. */
 struct ff_sim_times {
     double classes, fft, modes, pixels; /* class algebra and its transforms; field FFTs; per-mode ops; per-pixel ops */
+    /* lpt: its transforms are in fft; white modes and filters; potentials to displacements; painting and counting; its adjoint;
+    ** planes to maps; ghosts, windows and sums that go from rank to rank */
+    double lattice, stencil, paint, gather, born, exchange;
 };
 void ff_sim_times(const ff_sim *s, struct ff_sim_times *out);
 

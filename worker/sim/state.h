@@ -5,6 +5,7 @@
 #define FF_WORKER_SIM_STATE_H
 
 #include "worker/core/ops.h"
+#include "worker/sim/cone.h"
 #include "worker/sim/covariance.h"
 #include "worker/sim/sim.h"
 
@@ -15,8 +16,9 @@ struct ff_sim {
     const struct ff_ops *ops;
     struct ff_fft *fft;
     struct ff_arena arena;
-    struct ff_grid grid; /* simulated grid; ncomp components observed */
-    struct ff_covariance cov;
+    struct ff_grid grid;      /* simulated grid; ncomp components observed */
+    struct ff_covariance cov; /* lpt: of the marginal likelihood only */
+    struct ff_cone cone;      /* lpt only */
     bool have_tables, have_data, have_white;
     double gain[FF_MAX_BINS];
     struct ff_sim_times times;
@@ -62,6 +64,10 @@ static inline bool ff_sim_is_shear(const struct ff_sim *s)
 {
     return s->config.observable != FF_CONVERGENCE;
 }
+static inline bool ff_sim_is_lpt(const struct ff_sim *s)
+{
+    return s->config.simulator == FF_SIM_LPT;
+}
 static inline bool ff_sim_is_empirical(const struct ff_sim *s)
 {
     return s->config.simulator == FF_SIM_LOGNORMAL && s->config.variance == FF_VARIANCE_EMPIRICAL;
@@ -76,7 +82,11 @@ void ff_sim_prepare_white(struct ff_sim *s);
 /* Information weights W of a block of classes. */
 void ff_sim_information(const struct ff_sim *s, long at, ff_lanes *w);
 
-/* maps.c. Forward: s->spectra -> s->field (and s->variance), s->kappa, and for shear s->shear. Adjoint: from the
+/* maps.c. Convergence in s->kappa to shear in s->shear, and the cotangent of shear in s->shear_bar to that of the convergence in
+** s->bar; nothing when convergence is what is observed. */
+void ff_sim_observe(struct ff_sim *s);
+void ff_sim_observe_adjoint(struct ff_sim *s);
+/* Forward: s->spectra -> s->field (and s->variance), s->kappa, and for shear s->shear. Adjoint: from the
 ** cotangent of gain * observable in s->shear_bar (shear) or s->bar (convergence) to the transform of the field's
 ** cotangent in s->spectra; adds the sums of shift and variance. */
 void ff_sim_maps_forward(struct ff_sim *s, bool with_shear);

@@ -45,6 +45,10 @@ void ff_sim_prepare_white(struct ff_sim *s)
 
 static ff_err change(ff_sim *s, const void *from, void *to, bool whiten, ff_ctx *ctx)
 {
+    if (ff_sim_is_lpt(s)) { /* white coordinates only */
+        memmove(to, from, (size_t)ff_sim_nlatent(s) * (size_t)s->ops->size);
+        return FF_OK;
+    }
     if (!s->have_tables || !s->have_data)
         return ff_fail(ctx, FF_EBUG, FF_HERE, "whitened coordinates need tables and data");
     ff_sim_prepare_white(s);
