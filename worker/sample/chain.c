@@ -96,8 +96,9 @@ static ff_err allocate(struct ff_chain *c, const double *centre, const double *f
     c->kept = calloc(n + 1, sizeof(double));
     c->scratch = calloc(3 * n + 1, sizeof(double));
     c->block = aligned_alloc(FF_VEC_ALIGN, block);
-    bool ok = c->q && c->kept && c->scratch && c->block && ff_metric_init(&c->metric, (int)n, centre, factor) &&
-              ff_adapt_init(&c->adapt, (int)n, centre, factor);
+    c->shape.rows = calloc((size_t)c->shape.spread.nrows + 1, sizeof(double));
+    bool ok = c->q && c->kept && c->scratch && c->block && c->shape.rows &&
+              ff_metric_init(&c->metric, (int)n, centre, factor) && ff_adapt_init(&c->adapt, (int)n, centre, factor);
     if (ok) {
         unsigned char *cursor = c->block;
         c->draw = take_point(&c->shape, &cursor);
@@ -131,8 +132,7 @@ static ff_err start(struct ff_chain *c, const double *q0, const float *z0, ff_ct
     if (z0)
         memcpy(c->draw.x.z, z0, (size_t)c->shape.nlatent * sizeof(float));
     else
-        ff_rng_normals_f32(c->config.seed, ff_kernel_purpose(c, FF_USE_START), 0, 0, c->shape.nlatent, c->draw.x.z,
-                           c->shape.threads);
+        ff_kernel_latents(c, FF_USE_START, 0, c->draw.x.z);
     ff_err err = ff_mover_eval(&c->mover, &c->draw, ctx);
     if (err) return err;
     if (c->draw.lp != -INFINITY) return FF_OK;
@@ -190,7 +190,10 @@ ff_err ff_chain_init(ff_chain **out, const struct ff_chain_config *config, const
     c->config.centre = c->config.factor = NULL;
     if (c->config.max_energy_error == 0) c->config.max_energy_error = default_energy_error;
     c->target = *target;
-    c->shape = (struct ff_shape){target->nparam, target->nlatent, config->threads > 1 ? config->threads : 1};
+    c->shape = (struct ff_shape){.nparam = target->nparam,
+                                 .nlatent = target->nlatent,
+                                 .threads = config->threads > 1 ? config->threads : 1,
+                                 .spread = target->spread};
     err = allocate(c, config->centre, config->factor, ctx);
     if (!err) err = start(c, q0, z0, ctx);
     c->eps = config->step_size;
@@ -212,6 +215,7 @@ void ff_chain_free(ff_chain *c)
     ff_adapt_done(&c->adapt);
     ff_metric_done(&c->metric);
     free(c->block);
+    free(c->shape.rows);
     free(c->scratch);
     free(c->kept);
     free(c->q);

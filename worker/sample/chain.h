@@ -78,7 +78,8 @@ long ff_chain_gradients(const ff_chain *c); /* target evaluations so far, warm-u
 void ff_chain_metric(const ff_chain *c, const double **centre, const double **factor);
 
 /* The whole state as bytes (malloc'ed into *bytes, to be freed by the caller), and back into a chain made by
-** ff_chain_init with the same config and target. Loading another shape is FF_ECHECKPOINT. */
+** ff_chain_init with the same config and target. Loading another shape is FF_ECHECKPOINT. Where latents are spread over
+** ranks: collective; rank 0 alone gets the bytes (the others NULL and 0) and gives them. */
 FF_MUST_USE ff_err ff_chain_save(const ff_chain *c, void **bytes, size_t *size, ff_ctx *ctx);
 FF_MUST_USE ff_err ff_chain_load(ff_chain *c, const void *bytes, size_t size, ff_ctx *ctx);
 

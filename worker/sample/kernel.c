@@ -18,7 +18,13 @@ void ff_kernel_momentum(const struct ff_chain *c, enum ff_chain_use use_z, enum 
 {
     const uint64_t seed = c->config.seed;
     ff_rng_normals_f64(seed, ff_kernel_purpose(c, use_s), stream, 0, c->shape.nparam, p.a, 1);
-    ff_rng_normals_f32(seed, ff_kernel_purpose(c, use_z), stream, 0, c->shape.nlatent, p.z, c->shape.threads);
+    ff_kernel_latents(c, use_z, stream, p.z);
+}
+
+void ff_kernel_latents(const struct ff_chain *c, enum ff_chain_use use, uint32_t stream, float *z)
+{
+    const uint64_t first = (uint64_t)ff_spread_before(&c->shape.spread);
+    ff_rng_normals_f32(c->config.seed, ff_kernel_purpose(c, use), stream, first, c->shape.nlatent, z, c->shape.threads);
 }
 
 bool ff_kernel_reads_gradient(const struct ff_chain *c)

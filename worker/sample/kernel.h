@@ -43,6 +43,8 @@ struct ff_chain {
 
 uint32_t ff_kernel_purpose(const struct ff_chain *c, enum ff_chain_use use);
 double ff_kernel_uniform(const struct ff_chain *c, uint64_t index);
+/* Latents ~ N(0, I) of this rank at one stream of a use, by their number in the whole. */
+void ff_kernel_latents(const struct ff_chain *c, enum ff_chain_use use, uint32_t stream, float *z);
 /* p ~ N(0, I) at one stream of the two momentum uses. */
 void ff_kernel_momentum(const struct ff_chain *c, enum ff_chain_use use_z, enum ff_chain_use use_s, uint32_t stream,
                         struct ff_vec p);

@@ -2,12 +2,14 @@
 ** Layout, little-endian: struct head, then doubles (q, kept momentum, s, metric, given metric, window, trials, gradient in q), then floats
 ** (latents, gradient in z). Gradients are there only for schemes that start with a kick; the others never read them.
 ** The head names what the bytes belong to; a chain of another kind, shape or random stream refuses them. Sizes are
-** never taken from the bytes: the chain's own shape gives them, and the total has to agree before anything is read. */
+** never taken from the bytes: the chain's own shape gives them, and the total has to agree before anything is read.
+** Latents spread over ranks stand in the bytes as one rank alone would have them: another number of ranks goes on. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/core/share.h"
 #include "worker/sample/kernel.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "saved chains are little-endian");
@@ -36,12 +38,18 @@ struct head {
 };
 _Static_assert(sizeof(struct head) == 8 * (18 + 13), "no padding in what is saved");
 
+static long latents_of_all(const struct ff_chain *c)
+{
+    const struct ff_spread *s = &c->shape.spread;
+    return s->row ? s->row * s->nrows : c->shape.nlatent;
+}
+
 static struct identity identity_of(const struct ff_chain *c)
 {
     const struct ff_chain_config *k = &c->config;
     struct identity id = {.version = VERSION,
                           .nparam = c->shape.nparam,
-                          .nlatent = c->shape.nlatent,
+                          .nlatent = latents_of_all(c),
                           .algorithm = k->algorithm,
                           .integrator = k->integrator,
                           .scheme = k->scheme,
@@ -84,6 +92,7 @@ struct part {
     size_t bytes;
     bool finite_doubles; /* all have to be finite */
     size_t diagonal;     /* > 0: a factor of this order, its diagonal has to be positive */
+    bool latents;        /* bytes of all ranks, at: this rank's */
 };
 enum { MAX_PARTS = 16 };
 
@@ -91,23 +100,23 @@ enum { MAX_PARTS = 16 };
 static int parts_of(const struct ff_chain *c, struct part *part /* (MAX_PARTS) */)
 {
     const size_t n = (size_t)c->shape.nparam, line = n * sizeof(double), square = n * line;
-    const size_t latent = (size_t)c->shape.nlatent * sizeof(float);
+    const size_t latent = (size_t)latents_of_all(c) * sizeof(float);
     const struct ff_adapt *a = &c->adapt;
     int count = 0;
-    part[count++] = (struct part){c->q, line, true, 0};
-    part[count++] = (struct part){c->kept, line, true, 0};
-    part[count++] = (struct part){c->draw.x.a, line, true, 0};
-    part[count++] = (struct part){c->metric.centre, line, true, 0};
-    part[count++] = (struct part){c->metric.factor, square, true, n};
-    part[count++] = (struct part){a->given.centre, line, true, 0};
-    part[count++] = (struct part){a->given.factor, square, true, n};
-    part[count++] = (struct part){a->window.mean, line, true, 0};
-    part[count++] = (struct part){a->window.scatter, square, true, 0};
-    part[count++] = (struct part){a->trials, sizeof *a->trials, true, 0};
-    part[count++] = (struct part){c->draw.x.z, latent, false, 0};
+    part[count++] = (struct part){c->q, line, true, 0, false};
+    part[count++] = (struct part){c->kept, line, true, 0, false};
+    part[count++] = (struct part){c->draw.x.a, line, true, 0, false};
+    part[count++] = (struct part){c->metric.centre, line, true, 0, false};
+    part[count++] = (struct part){c->metric.factor, square, true, n, false};
+    part[count++] = (struct part){a->given.centre, line, true, 0, false};
+    part[count++] = (struct part){a->given.factor, square, true, n, false};
+    part[count++] = (struct part){a->window.mean, line, true, 0, false};
+    part[count++] = (struct part){a->window.scatter, square, true, 0, false};
+    part[count++] = (struct part){a->trials, sizeof *a->trials, true, 0, false};
+    part[count++] = (struct part){c->draw.x.z, latent, false, 0, true};
     if (!ff_kernel_reads_gradient(c)) return count;
-    part[count++] = (struct part){c->draw.g.a, line, false, 0};
-    part[count++] = (struct part){c->draw.g.z, latent, false, 0};
+    part[count++] = (struct part){c->draw.g.a, line, false, 0, false};
+    part[count++] = (struct part){c->draw.g.z, latent, false, 0, true};
     return count;
 }
 
@@ -118,21 +127,44 @@ static size_t total(const struct part *part, int count)
     return bytes;
 }
 
+static bool leads(const struct ff_chain *c)
+{
+    const struct ff_comm *comm = c->shape.spread.comm;
+    return !comm || comm->rank == 0;
+}
+
 ff_err ff_chain_save(const ff_chain *c, void **bytes, size_t *size, ff_ctx *ctx)
 {
     struct part part[MAX_PARTS];
     const int count = parts_of(c, part);
+    const struct ff_spread *spread = &c->shape.spread;
+    unsigned char *at = NULL;
+    ff_err err = FF_OK;
     *size = 0;
-    unsigned char *at = *bytes = malloc(total(part, count));
-    if (!at) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "the state of a chain needs %zu bytes", total(part, count));
-    *size = total(part, count);
-    const struct head head = {identity_of(c), scalars_of(c)};
-    memcpy(at, &head, sizeof head);
-    at += sizeof head;
-    for (int i = 0; i < count; i++) {
-        if (part[i].bytes) memcpy(at, part[i].at, part[i].bytes);
-        at += part[i].bytes;
+    *bytes = NULL;
+    if (leads(c)) {
+        at = *bytes = malloc(total(part, count));
+        if (!at) err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "the state of a chain needs %zu bytes", total(part, count));
     }
+    err = ff_share_error(spread->comm, err, ctx);
+    if (at && !err) {
+        const struct head head = {identity_of(c), scalars_of(c)};
+        memcpy(at, &head, sizeof head);
+        at += sizeof head;
+    }
+    for (int i = 0; i < count && !err; i++) {
+        if (part[i].latents)
+            err = ff_spread_collect(spread, part[i].at, c->shape.nlatent, sizeof(float), at, ctx);
+        else if (at && part[i].bytes)
+            memcpy(at, part[i].at, part[i].bytes);
+        if (at) at += part[i].bytes;
+    }
+    if (err) {
+        free(*bytes);
+        *bytes = NULL;
+        return err;
+    }
+    if (leads(c)) *size = total(part, count);
     return FF_OK;
 }
 
@@ -171,36 +203,55 @@ static void restore(struct ff_chain *c, const struct scalars *s)
     c->adapt.dual = (struct ff_dual){s->mu, s->log_eps, s->log_eps_mean, s->h_mean, s->dual_count};
 }
 
-ff_err ff_chain_load(ff_chain *c, const void *bytes, size_t size, ff_ctx *ctx)
+/* Are the bytes a saved state of this very chain? */
+static ff_err check(const ff_chain *c, const struct part *part, int count, const void *bytes, size_t size,
+                    struct head *head, ff_ctx *ctx)
 {
-    struct part part[MAX_PARTS];
-    const int count = parts_of(c, part);
-    const struct identity mine = identity_of(c);
-    struct head head;
-    if (size < sizeof head)
+    const struct identity mine = identity_of(c), *theirs = &head->identity;
+    if (size < sizeof *head)
         return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "the saved chain has %zu bytes, its head alone has %zu", size,
-                       sizeof head);
-    memcpy(&head, bytes, sizeof head);
-    if (memcmp(head.identity.magic, magic, sizeof magic) != 0 || head.identity.version != VERSION)
+                       sizeof *head);
+    memcpy(head, bytes, sizeof *head);
+    if (memcmp(theirs->magic, magic, sizeof magic) != 0 || theirs->version != VERSION)
         return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "this is not a saved chain of version %d", VERSION);
-    if (memcmp(&head.identity, &mine, sizeof mine) != 0)
+    if (memcmp(theirs, &mine, sizeof mine) != 0)
         return ff_fail(
             ctx, FF_ECHECKPOINT, FF_HERE,
             "the saved chain (number %lld, %lld parameters, %lld latents, seed %llu) was run with other settings "
             "than this one (number %lld, %lld parameters, %lld latents, seed %llu)",
-            (long long)head.identity.chain, (long long)head.identity.nparam, (long long)head.identity.nlatent,
-            (unsigned long long)head.identity.seed, (long long)mine.chain, (long long)mine.nparam,
-            (long long)mine.nlatent, (unsigned long long)mine.seed);
+            (long long)theirs->chain, (long long)theirs->nparam, (long long)theirs->nlatent,
+            (unsigned long long)theirs->seed, (long long)mine.chain, (long long)mine.nparam, (long long)mine.nlatent,
+            (unsigned long long)mine.seed);
     if (size != total(part, count))
         return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "the saved chain has %zu bytes instead of %zu", size,
                        total(part, count));
-    const unsigned char *at = (const unsigned char *)bytes + sizeof head;
-    bool sane = scalars_make_sense(&head.scalars);
+    const unsigned char *at = (const unsigned char *)bytes + sizeof *head;
+    bool sane = scalars_make_sense(&head->scalars);
     for (int i = 0; i < count; at += part[i].bytes, i++) sane = sane && part_makes_sense(&part[i], at);
-    if (!sane) return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "the saved chain is damaged: it has impossible values");
-    at = (const unsigned char *)bytes + sizeof head;
-    for (int i = 0; i < count; at += part[i].bytes, i++)
-        if (part[i].bytes) memcpy(part[i].at, at, part[i].bytes);
-    restore(c, &head.scalars);
-    return FF_OK;
+    if (sane) return FF_OK;
+    return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "the saved chain is damaged: it has impossible values");
+}
+
+ff_err ff_chain_load(ff_chain *c, const void *bytes, size_t size, ff_ctx *ctx)
+{
+    struct part part[MAX_PARTS];
+    const int count = parts_of(c, part);
+    const struct ff_spread *spread = &c->shape.spread;
+    const bool lead = leads(c);
+    struct head head = {0};
+    ff_err err = lead ? check(c, part, count, bytes, size, &head, ctx) : FF_OK;
+    err = ff_share_error(spread->comm, err, ctx);
+    if (!err) err = ff_share(spread->comm, &head, sizeof head, ctx);
+    const unsigned char *at = lead ? (const unsigned char *)bytes + sizeof head : NULL;
+    for (int i = 0; i < count && !err; i++) {
+        if (part[i].latents) {
+            err = ff_spread_hand_out(spread, at, part[i].at, c->shape.nlatent, sizeof(float), ctx);
+        } else if (part[i].bytes) {
+            if (lead) memcpy(part[i].at, at, part[i].bytes);
+            err = ff_share(spread->comm, part[i].at, part[i].bytes, ctx);
+        }
+        if (lead) at += part[i].bytes;
+    }
+    if (!err) restore(c, &head.scalars);
+    return err;
 }

@@ -5,11 +5,15 @@
 #define FF_WORKER_SAMPLE_TARGET_H
 
 #include "common/err.h"
+#include "worker/core/spread.h"
 
 struct ff_target {
     void *self;
     int nparam;
-    long nlatent;
+    long nlatent; /* of this rank */
+    /* Of the latents over ranks: then every call about the chain is collective, every rank runs the same chain, and all
+    ** that is no latent is the same on each. */
+    struct ff_spread spread;
     /* Log density at (q, z) up to a constant, gradients into gq (nparam) and gz (nlatent). A point outside the model or a
     ** non-finite value: *lp = -INFINITY and FF_OK (the sampler counts a divergence). An error return stops the chain. */
     ff_err (*eval)(void *self, const double *q, const float *z, double *lp, double *gq, float *gz, ff_ctx *ctx);

@@ -1,9 +1,8 @@
 /* worker/sample/vector.c - see vector.h. */
 #include "worker/sample/vector.h"
 
+#include <math.h>
 #include <string.h>
-
-#include "worker/core/reduce.h"
 
 enum { BLOCK = 4096 }; /* latents a loop turn: small enough to share out, large enough to cost nothing */
 
@@ -76,7 +75,11 @@ double ff_param_dot(const double *a, const double *b, size_t n)
 
 double ff_vec_dot(const struct ff_shape *shape, struct ff_vec x, struct ff_vec y)
 {
-    return ff_param_dot(x.a, y.a, (size_t)shape->nparam) + ff_dot_f32(x.z, y.z, shape->nlatent, shape->threads);
+    double latents;
+    ff_ctx ctx = {0};
+    if (ff_spread_dot_f32(&shape->spread, x.z, y.z, shape->nlatent, shape->threads, shape->rows, &latents, &ctx))
+        return NAN;
+    return ff_param_dot(x.a, y.a, (size_t)shape->nparam) + latents;
 }
 
 /* The latents [first, last) of ff_vec_move. */

@@ -8,12 +8,16 @@
 
 #include <stddef.h>
 
+#include "worker/core/spread.h"
+
 enum { FF_VEC_ALIGN = 64 };
 
 struct ff_shape {
     int nparam;
-    long nlatent;
+    long nlatent; /* of this rank */
     int threads;
+    struct ff_spread spread;
+    double *rows; /* (spread.nrows) scratch */
 };
 
 struct ff_vec {
@@ -33,6 +37,7 @@ void ff_vec_zero(const struct ff_shape *shape, struct ff_vec y);
 void ff_vec_copy(const struct ff_shape *shape, struct ff_vec y, struct ff_vec x);
 /* y += x */
 void ff_vec_add(const struct ff_shape *shape, struct ff_vec y, struct ff_vec x);
+/* Over all ranks; NAN when they cannot agree: the next evaluation of the target says why. */
 double ff_vec_dot(const struct ff_shape *shape, struct ff_vec x, struct ff_vec y);
 
 /* One kick and one linear flow, in one pass over memory:

@@ -23,7 +23,7 @@ static void setup_init(struct setup *s)
     assert_non_null(s->latent_sd);
     for (long i = 0; i < NLATENT; i++) s->latent_sd[i] = 0.8 + 0.2 * (double)i / NLATENT;
     s->gaussian = (struct gaussian){NPARAM, NLATENT, mean, sd, axis, s->y, s->latent_sd};
-    s->target = (struct ff_target){&s->gaussian, NPARAM, NLATENT, gaussian_eval};
+    s->target = (struct ff_target){.self = &s->gaussian, .nparam = NPARAM, .nlatent = NLATENT, .eval = gaussian_eval};
 }
 
 static void setup_done(struct setup *s)
@@ -232,7 +232,7 @@ static void walls_are_divergences_and_never_an_end(void **unused)
     for (int kind = 0; kind < 8; kind++) {
         /* |q|^2 < 2 of a standard normal in 2 dimensions: r^2 is exponential, cut off at 2. */
         struct walled w = {2, kind % 2, 2, limits[kind % 2]};
-        const struct ff_target target = {&w, w.nparam, w.nlatent, walled_eval};
+        const struct ff_target target = {.self = &w, .nparam = w.nparam, .nlatent = w.nlatent, .eval = walled_eval};
         const double q0[2] = {0.1, 0.1};
         struct ff_chain_config config =
             run_config((enum ff_algorithm)(kind / 2 % 2), (enum ff_integrator)(kind / 4), 100);
@@ -278,7 +278,7 @@ static void an_error_of_the_target_leaves_the_chain_as_it_was(void **unused)
     setup_init(&s);
     for (int algorithm = FF_NUTS; algorithm <= FF_HMC; algorithm++) {
         struct fragile f = {&s.target, 0, -1};
-        const struct ff_target target = {&f, NPARAM, NLATENT, fragile_eval};
+        const struct ff_target target = {.self = &f, .nparam = NPARAM, .nlatent = NLATENT, .eval = fragile_eval};
         const struct ff_chain_config config = small_config(algorithm, FF_LEAPFROG, FF_SCHEME_VERLET);
         ff_chain *c = chain_of(&config, &target);
         advance(c, 8);
@@ -386,7 +386,7 @@ static void impossible_chains_are_refused(void **unused)
 {
     (void)unused;
     struct walled w = {2, 3, 2, -INFINITY};
-    const struct ff_target target = {&w, 2, 3, walled_eval};
+    const struct ff_target target = {.self = &w, .nparam = 2, .nlatent = 3, .eval = walled_eval};
     const double inside[2] = {0.1, 0.1}, outside[2] = {5, 0}, broken[2] = {NAN, 0};
     const double flat[4] = {1, 0, 1, 0}, endless[2] = {0, INFINITY};
     const struct ff_chain_config good = run_config(FF_NUTS, FF_ROTATION, 10);
@@ -416,7 +416,8 @@ static void impossible_chains_are_refused(void **unused)
     config = good;
     config.centre = endless;
     check_not_started(config, &target, inside, FF_ENUMERIC, "infinite centre");
-    const struct ff_target huge = {&w, 1 << 20, 3, walled_eval}, empty = {&w, 0, 0, walled_eval};
+    const struct ff_target huge = {.self = &w, .nparam = 1 << 20, .nlatent = 3, .eval = walled_eval},
+                           empty = {.self = &w, .nparam = 0, .nlatent = 0, .eval = walled_eval};
     check_not_started(good, &huge, inside, FF_ETOOLARGE, "a million parameters");
     check_not_started(good, &empty, inside, FF_ETOOLARGE, "nothing to sample");
     ff_chain_free(NULL);

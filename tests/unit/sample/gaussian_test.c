@@ -65,7 +65,7 @@ static void ten_dimensions_of_condition_1000(void **unused)
 {
     (void)unused;
     struct problem *p = problem_new(10);
-    const struct ff_target target = {&p->gaussian, 10, 0, gaussian_eval};
+    const struct ff_target target = {.self = &p->gaussian, .nparam = 10, .nlatent = 0, .eval = gaussian_eval};
     const double q0[10] = {0};
     for (int algorithm = FF_NUTS; algorithm <= FF_HMC; algorithm++) {
         for (int integrator = FF_LEAPFROG; integrator <= FF_ROTATION; integrator++) {
@@ -104,7 +104,7 @@ static void thousand_dimensions_of_condition_1000(void **unused)
 {
     (void)unused;
     struct problem *p = problem_new(MAX_D);
-    const struct ff_target target = {&p->gaussian, MAX_D, 0, gaussian_eval};
+    const struct ff_target target = {.self = &p->gaussian, .nparam = MAX_D, .nlatent = 0, .eval = gaussian_eval};
     struct ff_metric metric;
     rough_factor(p, MAX_D, &metric);
     struct ff_chain_config config = run_config(FF_NUTS, FF_LEAPFROG, 60);
@@ -125,7 +125,7 @@ static void latents_of_condition_1000(void **unused)
     double sd[N];
     for (int i = 0; i < N; i++) sd[i] = pow(1000, -0.5 * i / (N - 1));
     struct gaussian g = {0, N, NULL, NULL, NULL, NULL, sd};
-    const struct ff_target target = {&g, 0, N, gaussian_eval};
+    const struct ff_target target = {.self = &g, .nparam = 0, .nlatent = N, .eval = gaussian_eval};
     const struct ff_chain_config config = run_config(FF_NUTS, FF_LEAPFROG, 200);
     struct run r = run_chain(&config, &target, NULL, 500);
     for (int i = 0; i < N; i++)
@@ -141,7 +141,7 @@ static void gaussian_latents_cost_the_rotation_nothing(void **unused)
     const double zero[2] = {0, 0}, one[2] = {1, 1}, axis[2] = {1, 0};
     double y[2];
     struct gaussian g = {2, 20000, zero, one, axis, y, NULL};
-    const struct ff_target target = {&g, 2, g.nlatent, gaussian_eval};
+    const struct ff_target target = {.self = &g, .nparam = 2, .nlatent = g.nlatent, .eval = gaussian_eval};
     for (int algorithm = FF_NUTS; algorithm <= FF_HMC; algorithm++) {
         struct ff_chain_config config = run_config((enum ff_algorithm)algorithm, FF_ROTATION, 50);
         config.adapt_metric = false;
@@ -167,7 +167,7 @@ static void gaussian_latents_cost_the_rotation_nothing(void **unused)
 static void every_scheme_keeps_a_curved_target(void **unused)
 {
     (void)unused;
-    const struct ff_target target = {NULL, 2, 0, ridge_eval};
+    const struct ff_target target = {.self = NULL, .nparam = 2, .nlatent = 0, .eval = ridge_eval};
     const double q0[2] = {0.5, 0.2};
     const struct estimate x = {0, sqrt(ridge_x2), 0, 0},
                           y = {ridge_x2, sqrt(0.25 + ridge_x4 - ridge_x2 * ridge_x2), 0, 0};
@@ -191,12 +191,12 @@ static void every_scheme_keeps_a_curved_target(void **unused)
 static void a_kept_momentum_keeps_the_target(void **unused)
 {
     (void)unused;
-    const struct ff_target curved = {NULL, 2, 0, ridge_eval};
+    const struct ff_target curved = {.self = NULL, .nparam = 2, .nlatent = 0, .eval = ridge_eval};
     const double q0[2] = {0.5, 0.2};
     const struct estimate x = {0, sqrt(ridge_x2), 0, 0},
                           y = {ridge_x2, sqrt(0.25 + ridge_x4 - ridge_x2 * ridge_x2), 0, 0}, normal = {0, 1, 0, 0};
     struct tied tied = {300, 0.1414};
-    const struct ff_target of_tied = {&tied, 1, tied.n, tied_eval};
+    const struct ff_target of_tied = {.self = &tied, .nparam = 1, .nlatent = tied.n, .eval = tied_eval};
     for (int integrator = FF_LEAPFROG; integrator <= FF_ROTATION; integrator++) {
         struct ff_chain_config config = run_config(FF_HMC, (enum ff_integrator)integrator, 200);
         config.scheme = FF_SCHEME_MINNORM2;
@@ -220,7 +220,7 @@ static void funnel_has_the_right_neck(void **unused)
 {
     (void)unused;
     struct funnel f = {10, 3};
-    const struct ff_target target = {&f, 10, 0, funnel_eval};
+    const struct ff_target target = {.self = &f, .nparam = 10, .nlatent = 0, .eval = funnel_eval};
     const double q0[10] = {0};
     struct ff_chain_config config = run_config(FF_NUTS, FF_LEAPFROG, 0);
     config.step_size = 0.05;
@@ -239,7 +239,7 @@ static void funnel_neck_is_reported_as_divergences(void **unused)
 {
     (void)unused;
     struct funnel f = {10, 3};
-    const struct ff_target target = {&f, 10, 0, funnel_eval};
+    const struct ff_target target = {.self = &f, .nparam = 10, .nlatent = 0, .eval = funnel_eval};
     const double q0[10] = {0};
     const struct ff_chain_config config = run_config(FF_NUTS, FF_LEAPFROG, 500);
     struct run r = run_chain(&config, &target, q0, 4000);

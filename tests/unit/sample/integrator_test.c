@@ -93,7 +93,7 @@ static void energy_error_has_the_order_of_the_scheme(void **unused)
 {
     (void)unused;
     struct disturbed t = {.nparam = 6, .e = 0.5};
-    const struct ff_target target = {&t, t.nparam, 0, disturbed_eval};
+    const struct ff_target target = {.self = &t, .nparam = t.nparam, .nlatent = 0, .eval = disturbed_eval};
     const double order[FF_NSCHEMES] = {2, 2, 2, 2, 4};
     for (int integrator = FF_LEAPFROG; integrator <= FF_ROTATION; integrator++)
         for (int scheme = 0; scheme < FF_NSCHEMES; scheme++)
@@ -107,7 +107,7 @@ static void small_disturbance_shows_the_generalised_order(void **unused)
 {
     (void)unused;
     struct disturbed t = {.nparam = 6, .e = 1e-5};
-    const struct ff_target target = {&t, t.nparam, 0, disturbed_eval};
+    const struct ff_target target = {.self = &t, .nparam = t.nparam, .nlatent = 0, .eval = disturbed_eval};
     CHECK_NEAR("verlet", order_of(target, FF_ROTATION, FF_SCHEME_VERLET, 0.2, 8), 2, 0.1);
     CHECK_NEAR("saba2", order_of(target, FF_ROTATION, FF_SCHEME_SABA2, 0.2, 8), 4, 0.1);
     CHECK_NEAR("aba84", order_of(target, FF_ROTATION, FF_SCHEME_ABA84, 1.6, 16), 8, 0.5);
@@ -117,7 +117,7 @@ static void going_back_returns_to_the_start(void **unused)
 {
     (void)unused;
     struct disturbed t = {.nparam = 6, .e = 0.5};
-    const struct ff_target target = {&t, t.nparam, 0, disturbed_eval};
+    const struct ff_target target = {.self = &t, .nparam = t.nparam, .nlatent = 0, .eval = disturbed_eval};
     for (int integrator = FF_LEAPFROG; integrator <= FF_ROTATION; integrator++) {
         for (int scheme = 0; scheme < FF_NSCHEMES; scheme++) {
             struct bench b;
@@ -141,7 +141,7 @@ static void many_steps_at_once_equal_single_steps(void **unused)
 {
     (void)unused;
     struct disturbed t = {.nparam = 6, .e = 0.5};
-    const struct ff_target target = {&t, t.nparam, 0, disturbed_eval};
+    const struct ff_target target = {.self = &t, .nparam = t.nparam, .nlatent = 0, .eval = disturbed_eval};
     for (int scheme = 0; scheme < FF_NSCHEMES; scheme++) {
         struct bench a, b;
         bench_init(&a, target, FF_ROTATION, (enum ff_scheme)scheme);
@@ -167,7 +167,7 @@ static void rotation_is_exact_for_a_standard_normal(void **unused)
     const double zero[2] = {0, 0}, one[2] = {1, 1}, axis[2] = {1, 0};
     double y[2];
     struct gaussian g = {2, 100000, zero, one, axis, y, NULL};
-    const struct ff_target target = {&g, 2, g.nlatent, gaussian_eval};
+    const struct ff_target target = {.self = &g, .nparam = 2, .nlatent = g.nlatent, .eval = gaussian_eval};
     for (int scheme = 0; scheme < FF_NSCHEMES; scheme++) {
         struct bench b;
         bench_init(&b, target, FF_ROTATION, (enum ff_scheme)scheme);
@@ -186,7 +186,7 @@ static void outside_stops_the_run_and_never_reaches_the_target(void **unused)
 {
     (void)unused;
     struct walled w = {2, 8, 1e-3, NAN};
-    const struct ff_target target = {&w, 2, 8, walled_eval};
+    const struct ff_target target = {.self = &w, .nparam = 2, .nlatent = 8, .eval = walled_eval};
     struct bench b;
     bench_init(&b, target, FF_LEAPFROG, FF_SCHEME_VERLET);
     ff_vec_zero(&b.shape, b.state.at.x);

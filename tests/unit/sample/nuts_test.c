@@ -93,7 +93,7 @@ static void tree_depths_equal_the_recursive_definition(void **unused)
     const double zero[D] = {0}, axis[D] = {1, 0, 0, 0}, sd[D] = {1, 0.3, 3, 10};
     double y[D], q[D] = {0.5, 0.1, 1, 2};
     struct gaussian g = {D, 0, zero, sd, axis, y, NULL};
-    const struct ff_target target = {&g, D, 0, gaussian_eval};
+    const struct ff_target target = {.self = &g, .nparam = D, .nlatent = 0, .eval = gaussian_eval};
     struct ff_chain_config config = run_config(FF_NUTS, FF_LEAPFROG, 0);
     config.max_depth = MAX_DEPTH;
     long seen[MAX_DEPTH + 1] = {0};
@@ -125,7 +125,7 @@ static void full_depth_is_reported(void **unused)
     const double zero[D] = {0}, axis[D] = {1, 0, 0, 0}, sd[D] = {1, 1, 1, 1};
     double y[D];
     struct gaussian g = {D, 0, zero, sd, axis, y, NULL};
-    const struct ff_target target = {&g, D, 0, gaussian_eval};
+    const struct ff_target target = {.self = &g, .nparam = D, .nlatent = 0, .eval = gaussian_eval};
     struct ff_chain_config config = run_config(FF_NUTS, FF_LEAPFROG, 0);
     config.max_depth = 3;
     config.step_size = 1e-3;

@@ -203,7 +203,7 @@ static void eight_schools_matches_its_reference(void **unused)
                                           "theta[6]", "theta[7]", "theta[8]", "mu",       "tau"};
     const double q0[10] = {0.1, -0.2, 0.3, 0, 0, 0.4, 0, 0, 1, 0.5};
     check_all_ways(
-        &(struct posterior){{&s, 10, 0, schools_eval},
+        &(struct posterior){{.self = &s, .nparam = 10, .eval = schools_eval},
                             schools_outputs,
                             "eight_schools-eight_schools_noncentered/eight_schools-eight_schools_noncentered.json",
                             names,
@@ -229,7 +229,7 @@ static void kilpisjarvi_matches_its_reference(void **unused)
     json_decref(data);
     static const char *const names[3] = {"alpha", "beta", "sigma"};
     const double q0[3] = {0, 0, 0};
-    check_all_ways(&(struct posterior){{&d, 3, 0, regression_eval},
+    check_all_ways(&(struct posterior){{.self = &d, .nparam = 3, .eval = regression_eval},
                                        regression_outputs,
                                        "kilpisjarvi_mod-kilpisjarvi/kilpisjarvi_mod-kilpisjarvi.json",
                                        names,
@@ -248,8 +248,8 @@ static void blr_matches_its_reference(void **unused)
     json_decref(data);
     static const char *const names[6] = {"beta[1]", "beta[2]", "beta[3]", "beta[4]", "beta[5]", "sigma"};
     const double q0[6] = {0, 0, 0, 0, 0, 0};
-    check_all_ways(
-        &(struct posterior){{&d, 6, 0, regression_eval}, regression_outputs, "sblrc-blr/sblrc-blr.json", names, q0});
+    check_all_ways(&(struct posterior){
+        {.self = &d, .nparam = 6, .eval = regression_eval}, regression_outputs, "sblrc-blr/sblrc-blr.json", names, q0});
 }
 
 int main(void)
