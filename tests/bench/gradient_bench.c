@@ -76,10 +76,10 @@ static int bench(const char *whiten, const char *label, int repeats, ff_ctx *ctx
     if (err) return err;
     err = ff_prepare(&prepared, job, 1, ctx);
     if (err) return err;
-    err = ff_make_mock(&prepared, 1, &data, ctx);
+    err = ff_make_mock(&prepared, 1, NULL, &data, ctx);
     for (int threads = 1; !err && threads <= 2; threads++) {
         struct ff_posterior posterior;
-        err = ff_posterior_init(&posterior, prepared.job, &prepared.shift, &data, threads, ctx);
+        err = ff_posterior_init(&posterior, prepared.job, &prepared.shift, &data, threads, NULL, ctx);
         if (err) break;
         for (size_t i = 0; i < sizeof places / sizeof *places; i++)
             printf("log_density_gradient_%s%s_256x256x5 %.4g ms %d\n", label, places[i].name,

@@ -1,5 +1,8 @@
 /* worker/job/check.c - see check.h.
-** The expected value is always a difference of f64 values: differences of f32 values are noisier than the tolerance. */
+** The expected value is always a difference of f64 values: differences of f32 values are noisier than the tolerance.
+** lpt: gradients jump where a particle enters another cell, so differences are taken where none does (ff_sim_cells). The more
+** particles, the shorter such a step, until nothing but rounding is left of a difference: a large box is checked with fewer
+** cells. There are no whitened coordinates. */
 #include "worker/job/check.h"
 
 #include <math.h>
@@ -8,16 +11,19 @@
 #include <string.h>
 
 #include "files/dataset.h"
+#include "worker/core/particles.h"
 #include "worker/core/reduce.h"
 #include "worker/core/rng.h"
 #include "worker/job/difference.h"
 #include "worker/job/engine.h"
+#include "worker/job/light_line.h"
 #include "worker/job/memory.h"
 #include "worker/job/prior.h"
 
 static const double TOLERANCE[] = {[FF_F32] = 1e-3, [FF_F64] = 1e-6};
 static const char *const PRECISION[] = {[FF_F32] = "f32", [FF_F64] = "f64"};
-enum { MAX_TRIES = 1000 }; /* prior draws until one is inside the model */
+enum { MAX_TRIES = 1000 };     /* prior draws until one is inside the model */
+enum { MOST_CELLS = 1 << 15 }; /* lpt: of the box that is checked */
 
 /* What is differentiated: <w, observable(theta, z)> for a fixed w, or the log density. */
 enum function { ADJOINT, WHITE, WHITENED, NFUNCTIONS };
@@ -42,8 +48,16 @@ struct check {
     bool ok;
     /* the line being differentiated */
     enum function function;
-    int par; /* along this parameter; -1: along the direction */
+    int par;                   /* along this parameter; -1: along the direction */
+    struct ff_light_line line; /* lpt: tables along the parameter */
+    bool kinks;                /* go on where particles are in other cells than at the point */
+    uint64_t cells;            /* of the point */
 };
+
+static bool is_lpt(const struct check *c)
+{
+    return c->model->simulator == FF_SIM_LPT;
+}
 
 /* ---- reals of either precision ---- */
 
@@ -89,14 +103,20 @@ static enum ff_whiten whiten_of(enum function function)
 
 /* ---- values and gradients ---- */
 
-/* The function at (theta, y), in f64. NAN outside the model. */
+/* Tables at h along the line, theta being the parameters there. */
+static ff_err set_on_line(struct check *c, const double *theta, double h, bool *inside, ff_ctx *ctx)
+{
+    struct ff_engine *e = &c->f64.engine;
+    *inside = true;
+    if (is_lpt(c) && c->par >= 0) return ff_light_line_set(&c->line, e, c->theta, c->par, h, ctx);
+    return ff_engine_set(e, theta, inside, ctx);
+}
+
+/* The function of the tables that are set, at (theta, y), in f64. */
 static ff_err value_at(struct check *c, const double *theta, const double *y, double *value, ff_ctx *ctx)
 {
     struct side *s = &c->f64;
-    bool inside;
-    *value = NAN;
-    ff_err err = ff_engine_set(&s->engine, theta, &inside, ctx);
-    if (err || !inside) return err;
+    ff_err err;
     if (c->function == ADJOINT) {
         err = ff_sim_forward(s->engine.sim, y, NULL, s->map, ctx);
         if (!err) *value = ff_dot_f64(s->map, c->weight, c->nobs, 1);
@@ -133,17 +153,39 @@ static ff_err gradient_at(const struct check *c, struct side *s, double *y_bar, 
     return FF_OK;
 }
 
+/* NAN outside the model, and beyond a kink when kinks are not wanted. */
 static ff_err along_line(void *self, double h, double *value, ff_ctx *ctx)
 {
     struct check *c = self;
     double theta[FF_MAX_PARS];
+    uint64_t cells;
+    bool inside;
+    *value = NAN;
     memcpy(theta, c->theta, sizeof theta);
-    if (c->par >= 0) {
-        theta[c->par] += h;
-        return value_at(c, theta, c->y, value, ctx);
-    }
-    for (long i = 0; i < c->nlatent; i++) c->moved[i] = c->y[i] + h * c->direction[i];
-    return value_at(c, theta, c->moved, value, ctx);
+    for (long i = 0; i < c->nlatent; i++) c->moved[i] = c->y[i] + (c->par < 0 ? h * c->direction[i] : 0);
+    if (c->par >= 0) theta[c->par] += h;
+    ff_err err = set_on_line(c, theta, h, &inside, ctx);
+    if (err || !inside) return err;
+    err = value_at(c, theta, c->moved, value, ctx);
+    if (!err) err = ff_sim_cells(c->f64.engine.sim, &cells, ctx);
+    if (h == 0) c->cells = cells;
+    if (cells != c->cells && !c->kinks) *value = NAN;
+    return err;
+}
+
+/* The derivative, along steps without kinks; the curvature, which is wanted roughly, over the whole step. */
+static ff_err differentiate(struct check *c, double step, struct ff_difference *out, ff_ctx *ctx)
+{
+    double centre, up, down;
+    ff_err err = ff_differentiate(along_line, c, step, out, ctx);
+    if (err || !is_lpt(c)) return err;
+    c->kinks = true;
+    err = along_line(c, 0, &centre, ctx);
+    if (!err) err = along_line(c, step, &up, ctx);
+    if (!err) err = along_line(c, -step, &down, ctx);
+    c->kinks = false;
+    if (!err && isfinite(up + down)) out->curvature = (up - 2 * centre + down) / (step * step);
+    return err;
 }
 
 /* ---- the report ---- */
@@ -174,7 +216,7 @@ static ff_err check_latent(struct check *c, ff_ctx *ctx)
 {
     struct ff_difference d;
     c->par = -1;
-    ff_err err = ff_differentiate(along_line, c, 0.05, &d, ctx);
+    ff_err err = differentiate(c, 0.05, &d, ctx);
     if (err) return err;
     /* Along a random direction a gradient g gives a number of order |g|, which may come out small by chance. */
     const double scale = 0.1 * norm(c->gradient, c->nlatent);
@@ -200,8 +242,10 @@ static ff_err check_parameters(struct check *c, const double *bar64, const doubl
         char name[FF_NAME_SIZE];
         struct ff_difference d;
         c->par = place[f];
-        const double width = width_of(&c->model->par[c->par]);
-        const ff_err err = ff_differentiate(along_line, c, 0.05 * width, &d, ctx);
+        const double width = width_of(&c->model->par[c->par]), step = 0.05 * width;
+        ff_err err = FF_OK;
+        if (is_lpt(c)) err = ff_light_line_fill(&c->line, &c->f64.engine, c->theta, c->par, 0.02 * step, ctx);
+        if (!err) err = differentiate(c, step, &d, ctx);
         if (err) return err;
         /* Near an extremum the slope is nothing to compare with: the curvature says what is a small one. */
         const double scale = c->function == ADJOINT ? 0.01 * fabs(d.curvature) * width : sqrt(fabs(d.curvature));
@@ -229,7 +273,7 @@ static ff_err side_init(struct side *s, const struct check *c, const struct ff_m
                         int threads, ff_ctx *ctx)
 {
     s->precision = precision;
-    ff_err err = ff_engine_init(&s->engine, c->model, &c->prepared->shift, precision, threads, true, ctx);
+    ff_err err = ff_engine_init(&s->engine, c->model, &c->prepared->shift, precision, threads, NULL, true, ctx);
     if (!err) err = ff_sim_set_data(s->engine.sim, data->map, data->noise_sd, ctx);
     if (err) return err;
     const long nlatent = ff_sim_nlatent(s->engine.sim), nobs = ff_sim_nobs(s->engine.sim);
@@ -296,6 +340,7 @@ static ff_err check_init(struct check *c, const struct ff_maps *data, int thread
 {
     ff_err err = side_init(&c->f64, c, data, FF_F64, threads, ctx);
     if (!err) err = side_init(&c->f32, c, data, FF_F32, threads, ctx);
+    if (!err && is_lpt(c)) err = ff_light_line_init(&c->line, &c->f64.engine, ctx);
     if (err) return err;
     c->nlatent = ff_sim_nlatent(c->f64.engine.sim);
     c->nobs = ff_sim_nobs(c->f64.engine.sim);
@@ -309,6 +354,18 @@ static ff_err check_init(struct check *c, const struct ff_maps *data, int thread
     c->other = c->gradient + n;
     c->weight = c->other + n;
     return choose_point(c, ctx);
+}
+
+/* The box of a mesh of MOST_CELLS at most: its longest side in halves, thirds or fifths, as long as there is one to cut. */
+static void coarsen(struct ff_lpt *lpt)
+{
+    int *n = lpt->mesh;
+    while ((double)n[0] * n[1] * n[2] > MOST_CELLS) {
+        int *longest = n[0] >= n[1] && n[0] >= n[2] ? &n[0] : n[1] >= n[2] ? &n[1] : &n[2];
+        const int part = *longest % 2 == 0 ? 2 : *longest % 3 == 0 ? 3 : 5;
+        if (*longest / part < FF_STENCIL_CELLS) return;
+        *longest /= part;
+    }
 }
 
 static json_t *parameters_of(const struct check *c)
@@ -329,17 +386,19 @@ static ff_err get_data(const struct ff_prepared *p, int threads, struct ff_maps 
     *data = &p->data;
     if (p->job->data.kind == FF_DATA_SET) return FF_OK;
     *data = mock;
-    if (p->job->data.kind == FF_DATA_MOCK) return ff_make_mock(p, threads, mock, ctx);
+    if (p->job->data.kind == FF_DATA_MOCK) return ff_make_mock(p, threads, NULL, mock, ctx);
     ff_prior_centre(&p->job->model, centre);
-    return ff_make_mock_at(p, centre, p->job->seed, threads, mock, ctx);
+    return ff_make_mock_at(p, centre, p->job->seed, threads, NULL, mock, ctx);
 }
 
 ff_err ff_check(const struct ff_prepared *p, int threads, json_t **report_out, bool *ok, ff_ctx *ctx)
 {
-    const struct ff_model *model = &p->job->model;
+    struct ff_model coarse = p->job->model;
+    const struct ff_model *model = &coarse;
     struct ff_maps mock = {0};
     const struct ff_maps *data;
     struct check c = {.prepared = p, .model = model, .ok = true};
+    if (model->simulator == FF_SIM_LPT) coarsen(&coarse.lpt);
     *report_out = NULL;
     *ok = false;
     const size_t f64 = ff_engine_bytes(model, FF_F64, threads), f32 = ff_engine_bytes(model, FF_F32, threads);
@@ -347,17 +406,22 @@ ff_err ff_check(const struct ff_prepared *p, int threads, json_t **report_out, b
         ff_memory_require(2 * f64 + 2 * f32, "/model/field/npix", "fewer pixels or a larger machine are needed", ctx);
     if (!err) err = get_data(p, threads, &mock, &data, ctx);
     if (!err) err = check_init(&c, data, threads, ctx);
-    for (int function = 0; !err && function < NFUNCTIONS; function++) {
+    const int nfunctions = model->simulator == FF_SIM_LPT ? WHITENED : NFUNCTIONS;
+    for (int function = 0; !err && function < nfunctions; function++) {
         c.function = (enum function)function;
         err = check_function(&c, ctx);
     }
     if (!err) {
+        const int *mesh = model->lpt.mesh;
         *report_out = json_pack("{sb so sO}", "ok", c.ok, "parameters", parameters_of(&c), "checks", c.list);
+        if (*report_out && model->simulator == FF_SIM_LPT)
+            json_object_set_new(*report_out, "mesh", json_pack("[iii]", mesh[0], mesh[1], mesh[2]));
         *ok = c.ok;
         if (!*report_out) err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the report");
     }
     json_decref(c.list);
     free(c.y);
+    ff_light_line_done(&c.line);
     side_done(&c.f64);
     side_done(&c.f32);
     ff_maps_done(&mock);

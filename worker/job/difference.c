@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { ROWS = 10, HALVINGS = 12 };
+enum { ROWS = 10, HALVINGS = 30 };
 static const double SHRINK = 1.4; /* of the step, row to row */
 
 struct pair {

@@ -8,10 +8,10 @@
 #include "worker/core/rng.h"
 
 ff_err ff_drawer_init(struct ff_drawer *d, const struct ff_model *model, const struct ff_shift_table *shift,
-                      int threads, bool derivs, ff_ctx *ctx)
+                      int threads, const struct ff_comm *comm, bool derivs, ff_ctx *ctx)
 {
     memset(d, 0, sizeof *d);
-    ff_err err = ff_engine_init(&d->engine, model, shift, FF_F32, threads, derivs, ctx);
+    ff_err err = ff_engine_init(&d->engine, model, shift, FF_F32, threads, comm, derivs, ctx);
     if (err) return err;
     const size_t n = (size_t)ff_sim_nlatent(d->engine.sim);
     d->z = malloc(n * sizeof *d->z);
@@ -29,8 +29,7 @@ void ff_drawer_done(struct ff_drawer *d)
 
 size_t ff_drawer_bytes(const struct ff_model *model, int threads)
 {
-    const size_t n = (size_t)model->npix * (size_t)model->padding;
-    return ff_engine_bytes(model, FF_F32, threads) + (size_t)model->sources.nbins * n * (n + 2) * sizeof(float);
+    return ff_engine_bytes(model, FF_F32, threads) + (size_t)ff_engine_nlatent(model) * sizeof(float);
 }
 
 ff_err ff_drawer_maps(struct ff_drawer *d, const double *theta, uint64_t seed, uint32_t draw, float *convergence,
@@ -39,7 +38,11 @@ ff_err ff_drawer_maps(struct ff_drawer *d, const double *theta, uint64_t seed, u
     ff_err err = ff_engine_set(&d->engine, theta, inside, ctx);
     if (err || !*inside) return err;
     ff_sim_draw_latent(d->engine.sim, seed, FF_RNG_LATENT, draw, d->z);
-    return ff_sim_forward(d->engine.sim, d->z, convergence, observable, ctx);
+    err = ff_sim_forward(d->engine.sim, d->z, convergence, observable, ctx);
+    if (err != FF_EOUTSIDE) return err;
+    *inside = false;
+    ff_ctx_clear(ctx);
+    return FF_OK;
 }
 
 void ff_noise_add(float *map, const float *sd, long n, uint64_t seed, uint32_t draw, float *weighted)

@@ -13,7 +13,7 @@ struct ff_drawer {
 };
 
 FF_MUST_USE ff_err ff_drawer_init(struct ff_drawer *d, const struct ff_model *model, const struct ff_shift_table *shift,
-                                  int threads, bool derivs, ff_ctx *ctx);
+                                  int threads, const struct ff_comm *comm, bool derivs, ff_ctx *ctx);
 void ff_drawer_done(struct ff_drawer *d);
 size_t ff_drawer_bytes(const struct ff_model *model, int threads);
 

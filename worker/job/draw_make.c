@@ -23,10 +23,11 @@ void ff_draw_layout_of(struct ff_draw_layout *layout, const struct ff_job *job)
 }
 
 ff_err ff_draw_maker_init(struct ff_draw_maker *m, const struct ff_job *job, const struct ff_shift_table *shift,
-                          const float *noise_sd, const struct ff_draw_layout *layout, ff_ctx *ctx)
+                          const float *noise_sd, const struct ff_draw_layout *layout, int threads,
+                          const struct ff_comm *comm, ff_ctx *ctx)
 {
     *m = (struct ff_draw_maker){.job = job, .noise_sd = noise_sd, .layout = layout};
-    ff_err err = ff_drawer_init(&m->drawer, &job->model, shift, 1, layout->nscore > 0, ctx);
+    ff_err err = ff_drawer_init(&m->drawer, &job->model, shift, threads, comm, layout->nscore > 0, ctx);
     if (err || !layout->nscore) return err;
     m->weighted = malloc((size_t)layout->nobs * sizeof *m->weighted);
     if (m->weighted) return FF_OK;

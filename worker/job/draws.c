@@ -15,10 +15,16 @@ size_t ff_draws_bytes(const struct ff_job *job, int threads)
 {
     struct ff_draw_layout layout;
     ff_draw_layout_of(&layout, job);
-    const size_t makers = (size_t)(job->count < threads ? job->count : threads);
-    const size_t maker =
-        ff_drawer_bytes(&job->model, 1) + layout.size + (size_t)(layout.nscore ? layout.nobs : 0) * sizeof(float);
+    const size_t makers = (size_t)ff_draws_makers(job, job->count, threads);
+    const size_t maker = ff_drawer_bytes(&job->model, threads / (int)makers) + layout.size +
+                         (size_t)(layout.nscore ? layout.nobs : 0) * sizeof(float);
     return makers * maker + 3 * (size_t)ff_draws_block_rows(&layout) * layout.size;
+}
+
+int ff_draws_makers(const struct ff_job *job, long most, int threads)
+{
+    if (job->model.simulator == FF_SIM_LPT) return 1;
+    return most < threads ? (int)most : threads;
 }
 
 /* ---- chunks ---- */
@@ -63,12 +69,19 @@ struct chunk {
 static ff_err do_draw(const struct chunk *c, int worker, long i, ff_ctx *ctx)
 {
     const struct ff_draws *d = c->draws;
+    const bool lead = ff_run_leads(d->run);
     char *record = d->records + (size_t)worker * d->layout.size;
-    if (c->resume && ff_store_get(c->store, i, record)) return FF_OK;
-    ff_err err = ff_draw_make(&d->makers[worker], c->task->first + i, record, ctx);
-    if (!err) err = ff_store_put(c->store, i, record, ctx);
+    struct {
+        bool kept, stop;
+    } told = {.kept = lead && c->resume && ff_store_get(c->store, i, record), .stop = lead && ff_run_stopped(d->run)};
+    ff_err err = ff_share(d->run->comm, &told, sizeof told, ctx);
+    if (!err && told.stop)
+        err = ff_fail(ctx, FF_EINTERRUPTED, FF_HERE, "stopped with %ld of %ld draws kept", d->done, d->total);
+    if (err || told.kept) return err;
+    err = ff_draw_make(&d->makers[worker], c->task->first + i, record, ctx);
+    if (!err && lead) err = ff_store_put(c->store, i, record, ctx);
     ff_crash_point("draw_kept");
-    return err;
+    return ff_share_error(d->run->comm, err, ctx);
 }
 
 /* Takes draws of the chunk until none is left, somebody failed, or the run is to stop. */
@@ -85,9 +98,7 @@ static void work(struct chunk *c, int worker)
             failed = c->err;
         }
         if (i >= c->task->count || failed) return;
-        ff_err err = ff_run_stopped(d->run) ? ff_fail(&own, FF_EINTERRUPTED, FF_HERE,
-                                                      "stopped with %ld of %ld draws kept", d->done, d->total)
-                                            : do_draw(c, worker, i, &own);
+        ff_err err = do_draw(c, worker, i, &own);
 #pragma omp critical(ff_draws_chunk)
         {
             if (err && !c->err) {
@@ -104,7 +115,8 @@ static void work(struct chunk *c, int worker)
 ff_err ff_draws_chunk(struct ff_draws *d, const struct ff_task *task, bool resume, ff_ctx *ctx)
 {
     ff_store *store = NULL;
-    ff_err err = open_chunk(d, task, resume, &store, ctx);
+    ff_err err = ff_run_leads(d->run) ? open_chunk(d, task, resume, &store, ctx) : FF_OK;
+    err = ff_share_error(d->run->comm, err, ctx);
     if (err) return err;
     struct chunk c = {.draws = d, .task = task, .store = store, .resume = resume, .ctx = ctx};
     snprintf(d->meter.task, sizeof d->meter.task, "%s", task->name);
@@ -119,7 +131,7 @@ ff_err ff_draws_chunk(struct ff_draws *d, const struct ff_task *task, bool resum
 ff_err ff_draws_init(struct ff_draws *d, const struct ff_run *run, long most, ff_ctx *ctx)
 {
     const struct ff_job *job = run->prepared->job;
-    *d = (struct ff_draws){.run = run, .job = job, .nmakers = most < run->threads ? (int)most : run->threads};
+    *d = (struct ff_draws){.run = run, .job = job, .nmakers = ff_draws_makers(job, most, run->threads)};
     ff_draw_layout_of(&d->layout, job);
     d->makers = calloc((size_t)d->nmakers, sizeof *d->makers);
     d->records = malloc((size_t)d->nmakers * d->layout.size);
@@ -128,7 +140,7 @@ ff_err ff_draws_init(struct ff_draws *d, const struct ff_run *run, long most, ff
         err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for %d draws of %zu bytes", d->nmakers, d->layout.size);
     for (int i = 0; !err && i < d->nmakers; i++)
         err = ff_draw_maker_init(&d->makers[i], job, &run->prepared->shift, run->prepared->data.noise_sd, &d->layout,
-                                 ctx);
+                                 run->threads / d->nmakers, run->comm, ctx);
     if (err) {
         ff_draws_done(d);
         return err;
@@ -162,11 +174,13 @@ ff_err ff_run_chunk(const struct ff_task_run *t, ff_ctx *ctx)
         ff_draws_store_path(t->run.ckpt_dir, t->task, to, sizeof to);
         err = ff_folder_copy(from, to, &found, ctx);
     }
+    err = ff_share_error(t->run.comm, err, ctx);
     if (!err) err = ff_draws_init(&d, &t->run, t->task->count, ctx);
     if (err) return err;
     d.total = t->task->count;
     err = ff_draws_chunk(&d, t->task, found, ctx);
-    if (!err) err = ff_draws_export(&d, t->task, ctx);
+    if (!err && ff_run_leads(&t->run)) err = ff_draws_export(&d, t->task, ctx);
+    err = ff_share_error(t->run.comm, err, ctx);
     if ((!err || err == FF_EINTERRUPTED) && t->checkpointed) t->checkpointed(t->checkpointed_self);
     ff_draws_done(&d);
     return err;
@@ -180,6 +194,16 @@ static double array_bytes(const struct ff_draws *d)
     return row * (double)d->job->count;
 }
 
+/* The result, in one file or as an index. */
+static ff_err write_result(struct ff_draws *d, const struct ff_task_run *t, const struct ff_task *tasks, int ntasks,
+                           ff_ctx *ctx)
+{
+    const bool whole = !(t->assemble_bytes > 0) || array_bytes(d) <= t->assemble_bytes;
+    if (!whole) return ff_draws_index(d, tasks, ntasks, &t->done, ctx);
+    const ff_err err = ff_folder_check_room(t->run.out, ff_store_bytes(d->layout.size, d->job->count), "/count", ctx);
+    return err ? err : ff_draws_assemble(d, tasks, ntasks, &t->done, ctx);
+}
+
 ff_err ff_run_manifest(const struct ff_task_run *t, ff_ctx *ctx)
 {
     struct ff_task *tasks = NULL;
@@ -188,11 +212,8 @@ ff_err ff_run_manifest(const struct ff_task_run *t, ff_ctx *ctx)
     ff_err err = ff_tasks_split(t->run.prepared->job, &tasks, &ntasks, ctx);
     if (!err) err = ff_draws_init(&d, &t->run, 1, ctx);
     if (!err) {
-        const bool whole = !(t->assemble_bytes > 0) || array_bytes(&d) <= t->assemble_bytes;
-        if (whole) err = ff_folder_check_room(t->run.out, ff_store_bytes(d.layout.size, d.job->count), "/count", ctx);
-        if (!err)
-            err = whole ? ff_draws_assemble(&d, tasks, ntasks, &t->done, ctx)
-                        : ff_draws_index(&d, tasks, ntasks, &t->done, ctx);
+        if (ff_run_leads(&t->run)) err = write_result(&d, t, tasks, ntasks, ctx);
+        err = ff_share_error(t->run.comm, err, ctx);
         ff_draws_done(&d);
     }
     free(tasks);
@@ -216,13 +237,17 @@ ff_err ff_run_draws(const struct ff_run *run, const struct ff_task *tasks, int n
     const struct ff_task_folders folders = {.self = (void *)run, .of = same_folder};
     /* The kept draws and the result assembled from them stand side by side for a while. */
     const double bytes = 2 * ff_store_bytes(layout.size, run->prepared->job->count);
-    ff_err err = run->resume ? FF_OK : ff_folder_check_room(run->out, bytes, "/count", ctx);
+    const bool lead = ff_run_leads(run);
+    ff_err err = run->resume || !lead ? FF_OK : ff_folder_check_room(run->out, bytes, "/count", ctx);
+    err = ff_share_error(run->comm, err, ctx);
     if (!err) err = ff_draws_init(&d, run, run->prepared->job->count, ctx);
     if (err) return err;
     for (int i = 0; !err && i < ntasks; i++) {
         ff_run_tell(run, tasks[i].name, "running", NULL);
-        err = tasks[i].kind == FF_TASK_CHUNK ? ff_draws_chunk(&d, &tasks[i], run->resume, ctx)
-                                             : ff_draws_assemble(&d, tasks, ntasks, &folders, ctx);
+        if (tasks[i].kind == FF_TASK_CHUNK)
+            err = ff_draws_chunk(&d, &tasks[i], run->resume, ctx);
+        else
+            err = ff_share_error(run->comm, lead ? ff_draws_assemble(&d, tasks, ntasks, &folders, ctx) : FF_OK, ctx);
         ff_run_tell_end(run, tasks[i].name, err, ctx);
     }
     ff_draws_done(&d);

@@ -18,7 +18,11 @@ struct ff_draw_layout {
 };
 void ff_draw_layout_of(struct ff_draw_layout *layout, const struct ff_job *job);
 
-/* A worker that makes draws, one thread's own. */
+/* How many makers work side by side: one a thread for maps, whose fields are small; one that uses all threads for the box of
+** lpt. */
+int ff_draws_makers(const struct ff_job *job, long most, int threads);
+
+/* A worker that makes draws, with threads of its own, or together with other ranks (comm, else NULL). */
 struct ff_draw_maker {
     const struct ff_job *job;            /* borrowed, as is noise_sd */
     const float *noise_sd;               /* (nobs) */
@@ -28,7 +32,8 @@ struct ff_draw_maker {
 };
 FF_MUST_USE ff_err ff_draw_maker_init(struct ff_draw_maker *m, const struct ff_job *job,
                                       const struct ff_shift_table *shift, const float *noise_sd,
-                                      const struct ff_draw_layout *layout, ff_ctx *ctx);
+                                      const struct ff_draw_layout *layout, int threads, const struct ff_comm *comm,
+                                      ff_ctx *ctx);
 void ff_draw_maker_done(struct ff_draw_maker *m);
 /* Draw `index` into record (layout->size bytes). Outside the model: valid 0, x and score 0, theta as drawn. */
 FF_MUST_USE ff_err ff_draw_make(struct ff_draw_maker *m, long index, void *record, ff_ctx *ctx);

@@ -7,22 +7,29 @@
 #include "common/err.h"
 #include "common/job.h"
 #include "worker/sim/sim.h"
+#include "worker/theta/lightcone.h"
 #include "worker/theta/theta.h"
 
 struct ff_engine {
     const struct ff_model *model; /* borrowed */
-    ff_theta *theta;
+    ff_theta *theta;              /* spectra: of the simulator, or (lpt) of the marginal fit only */
+    ff_lightcone *light;          /* lpt only */
     ff_sim *sim;
     struct ff_tables tables;
+    struct ff_light_tables light_tables;
     double gain[FF_MAX_BINS];
-    double *cl_bar, *shift_bar, *gain_bar; /* storage for cotangents: (npairs,nell) (nbins) (nbins) */
-    double seconds_theta;                  /* spent in theta so far */
+    const char *why; /* what put the last theta outside the model; static text */
+    /* storage for cotangents: (nbins); (npairs,nell) (nbins), or of lpt (nk) (nz) (nz) (nbins,nz) */
+    double *gain_bar, *cl_bar, *shift_bar, *amplitude_bar, *d1_bar, *d2_bar, *weight_bar;
+    double seconds_theta; /* spent in theta so far */
 };
 
-/* derivs: theta tables carry derivatives. shift: the table of the model's FF_SHIFT_TABLE, or NULL. */
+/* comm: ranks that evaluate together (sim.h), NULL: this one alone. derivs: theta tables carry derivatives. shift: the table of the model's FF_SHIFT_TABLE, or NULL. */
 FF_MUST_USE ff_err ff_engine_init(struct ff_engine *e, const struct ff_model *model, const struct ff_shift_table *shift,
-                                  enum ff_precision precision, int threads, bool derivs, ff_ctx *ctx);
+                                  enum ff_precision precision, int threads, const struct ff_comm *comm, bool derivs,
+                                  ff_ctx *ctx);
 void ff_engine_done(struct ff_engine *e);
+long ff_engine_nlatent(const struct ff_model *model); /* reals of a latent, of all ranks */
 size_t ff_engine_bytes(const struct ff_model *model, enum ff_precision precision, int threads);
 
 /* Tables at theta (model->npars) set in the simulator. *inside = false (and FF_OK) when theta is outside the model. */

@@ -239,6 +239,7 @@ ff_err ff_run_posterior(const struct ff_run *run, const struct ff_task *tasks, f
     struct team t = {
         .run = run, .tasks = tasks, .nchains = run->prepared->job->sampler.chains, .failed = -1, .ctx = ctx};
     t.nworkers = t.nchains < run->threads ? t.nchains : run->threads;
+    if (ff_run_nranks(run) > 1) t.nworkers = 1; /* ranks meet in one order only */
     t.mixing = (struct ff_mixing){NAN, NAN, NAN};
     t.listener = (struct ff_pchain_listener){.self = &t, .transition = on_transition};
     t.chains = calloc((size_t)t.nchains, sizeof *t.chains);

@@ -39,14 +39,16 @@ size_t ff_pchain_bytes(const struct ff_job *job, int threads)
     const struct ff_model *m = &job->model;
     const size_t pixels = (size_t)m->sources.nbins * (size_t)m->npix * (size_t)m->npix;
     const size_t nobs = pixels * (m->observable == FF_CONVERGENCE ? 1 : 2);
-    const size_t n = (size_t)m->npix * (size_t)m->padding;
-    const size_t nlatent = (size_t)m->sources.nbins * n * (n / 2 + 1) * 2;
+    const size_t nlatent = (size_t)ff_engine_nlatent(m);
     const struct ff_chain_config config = {.algorithm = job->sampler.algorithm == FF_JOB_HMC ? FF_HMC : FF_NUTS,
                                            .max_depth = job->sampler.max_depth};
     const size_t moments = 2 * sizeof(double) * (pixels + nobs), maps = sizeof(float) * (nlatent + 6 * nobs);
+    const int *mesh = m->lpt.mesh;
+    const size_t cells = m->simulator == FF_SIM_LPT ? (size_t)mesh[0] * (size_t)mesh[1] * (size_t)mesh[2] : 0;
+    const size_t initial = cells * (2 * sizeof(double) + sizeof(float));
     const size_t draws = (size_t)ff_pchain_most_draws(job) * (FF_REC_THETA + FF_MAX_PARS) * sizeof(double);
     return ff_engine_bytes(m, FF_F32, threads) + ff_chain_bytes(&config, m->npars, (long)nlatent) + moments + maps +
-           draws;
+           initial + draws;
 }
 
 /* A start drawn around the fit; the latent is drawn N(0, I), which in whitened coordinates is its posterior in the Gaussian
@@ -57,7 +59,8 @@ static ff_err start_point(struct ff_pchain *c, const struct ff_fit *fit, double 
     const int n = c->target.nparam;
     double normal[FF_MAX_PARS];
     ff_rng_normals_f64(job->seed, FF_RNG_START, (uint32_t)c->number, 0, n, normal, 1);
-    ff_rng_normals_f32(job->seed, FF_RNG_START, (uint32_t)c->number, 1024, c->target.nlatent, c->z, 1);
+    const uint64_t before = (uint64_t)ff_spread_before(&c->target.spread);
+    ff_rng_normals_f32(job->seed, FF_RNG_START, (uint32_t)c->number, 1024 + before, c->target.nlatent, c->z, 1);
     struct ff_transformed point;
     char vector[FF_PAR_TEXT_SIZE];
     bool inside = false;
@@ -111,10 +114,14 @@ static ff_err allocate(struct ff_pchain *c, ff_ctx *ctx)
     c->z = malloc((size_t)c->target.nlatent * sizeof *c->z);
     c->convergence_map = malloc((size_t)nmap * sizeof *c->convergence_map);
     c->observable_map = malloc((size_t)nobs * sizeof *c->observable_map);
-    if (!c->record || !c->z || !c->convergence_map || !c->observable_map)
+    c->planes = ff_sim_planes(c->posterior.engine.sim);
+    const long ninitial = c->planes.row * c->planes.count;
+    c->initial_field = malloc((size_t)(ninitial + 1) * sizeof *c->initial_field);
+    if (!c->record || !c->z || !c->convergence_map || !c->observable_map || !c->initial_field)
         return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for %ld draws of chain %d", c->max_draws, c->number);
     ff_err err = ff_moments_init(&c->convergence, nmap, ctx);
     if (!err) err = ff_moments_init(&c->observable, nobs, ctx);
+    if (!err) err = ff_moments_init(&c->initial, ninitial, ctx);
     if (!err) err = ff_predictive_init(&c->predictive, c->data, job_of(c)->seed, ctx);
     return err;
 }
@@ -140,7 +147,7 @@ static ff_err set_up(struct ff_pchain *c, int number, const struct ff_run *run, 
     c->max_draws = ff_pchain_most_draws(job);
     c->checkpointed_s = ff_clock_s();
     ff_err err = ff_pchain_place(c, run->ckpt_dir, ctx);
-    if (!err) err = ff_posterior_init(&c->posterior, job, &run->prepared->shift, c->data, threads, ctx);
+    if (!err) err = ff_posterior_init(&c->posterior, job, &run->prepared->shift, c->data, threads, run->comm, ctx);
     if (err) return err;
     ff_transform_recentre(&c->posterior.transform, start->fit.mean, start->fit.sd);
     c->target = ff_posterior_target(&c->posterior);
@@ -196,11 +203,13 @@ void ff_pchain_done(struct ff_pchain *c)
     ff_posterior_done(&c->posterior);
     ff_moments_done(&c->convergence);
     ff_moments_done(&c->observable);
+    ff_moments_done(&c->initial);
     ff_predictive_done(&c->predictive);
     free(c->record);
     free(c->z);
     free(c->convergence_map);
     free(c->observable_map);
+    free(c->initial_field);
     memset(c, 0, sizeof *c);
 }
 
@@ -216,11 +225,16 @@ long ff_pchain_nfields(const struct ff_job *job, long ndraws)
     return job->sampler.thin ? (ndraws + job->sampler.every - 1) / job->sampler.every : 0;
 }
 
+static bool keeps_field(const struct ff_pchain *c)
+{
+    const struct ff_sampler *s = &job_of(c)->sampler;
+    return s->thin && c->ndraws % s->every == 0;
+}
+
 /* A thinned field goes to its own place in the file, so that a resumed chain writes the same bytes again. */
 static ff_err keep_field(const struct ff_pchain *c, ff_ctx *ctx)
 {
     const struct ff_job *job = job_of(c);
-    if (!job->sampler.thin || c->ndraws % job->sampler.every != 0) return FF_OK;
     char path[FF_PATH_SIZE + 64];
     ff_pchain_fields_path(c->dir, c->number, path, sizeof path);
     const size_t bytes = (size_t)c->convergence.len * sizeof(float);
@@ -237,14 +251,13 @@ static ff_err keep_field(const struct ff_pchain *c, ff_ctx *ctx)
 }
 
 /* log p(theta, z, d) in physical theta and white z, up to a constant of the data. */
-static double joint_density(const struct ff_pchain *c, const double *theta)
+static double joint_density(const struct ff_pchain *c, const double *theta, double square)
 {
-    double sum = 0, slope;
+    double sum = -0.5 * square, slope;
     for (int f = 0; f < c->target.nparam; f++) {
         const int par = c->posterior.transform.place[f];
         sum += ff_prior_logp(&job_of(c)->model.par[par], theta[par], &slope);
     }
-    for (long i = 0; i < c->target.nlatent; i++) sum -= 0.5 * (double)c->z[i] * c->z[i];
     const long nobs = ff_maps_len(c->data);
     for (long i = 0; i < nobs; i++) {
         if (!isfinite(c->data->noise_sd[i])) continue;
@@ -254,9 +267,10 @@ static double joint_density(const struct ff_pchain *c, const double *theta)
     return sum;
 }
 
-static void fill_record(struct ff_pchain *c, const struct ff_transition *t, const double *theta, double *record)
+static void fill_record(struct ff_pchain *c, const struct ff_transition *t, const double *theta, double square,
+                        double *record)
 {
-    record[FF_REC_LP] = joint_density(c, theta);
+    record[FF_REC_LP] = joint_density(c, theta, square);
     record[FF_REC_ACCEPTANCE] = t->acceptance_rate;
     record[FF_REC_STEP_SIZE] = t->step_size;
     record[FF_REC_TREE_DEPTH] = t->tree_depth;
@@ -279,14 +293,21 @@ static ff_err gather(struct ff_pchain *c, const struct ff_transition *t, const d
     if (!err && c->posterior.whiten == FF_WHITEN_WIENER) err = ff_sim_unwhiten(sim, t->z, c->z, ctx);
     if (c->posterior.whiten == FF_WHITEN_NONE) memcpy(c->z, t->z, (size_t)c->target.nlatent * sizeof *c->z);
     if (!err) err = ff_sim_forward(sim, c->z, c->convergence_map, c->observable_map, ctx);
-    if (!err) err = keep_field(c, ctx);
+    if (!err && keeps_field(c)) {
+        if (ff_run_leads(c->run)) err = keep_field(c, ctx);
+        err = ff_share_error(c->run->comm, err, ctx);
+    }
+    double square;
+    if (!err) err = ff_sim_square(sim, c->z, &square, ctx);
+    if (!err && c->planes.row) err = ff_sim_initial(sim, c->z, c->initial_field, ctx);
     if (err) return err;
+    if (c->planes.row) ff_moments_add(&c->initial, c->initial_field);
     ff_moments_add(&c->convergence, c->convergence_map);
     ff_moments_add(&c->observable, c->observable_map);
     if (c->ndraws % PREDICTIVE_EVERY == 0)
         ff_predictive_add(&c->predictive, c->observable_map, job_of(c)->seed,
                           (uint32_t)c->number * PREDICTIVE_STREAMS + (uint32_t)(c->ndraws / PREDICTIVE_EVERY));
-    fill_record(c, t, theta, c->record + c->ndraws * c->nrecord);
+    fill_record(c, t, theta, square, c->record + c->ndraws * c->nrecord);
     c->ndraws++;
     return FF_OK;
 }
@@ -314,22 +335,32 @@ static ff_err one_transition(struct ff_pchain *c, ff_ctx *ctx)
     return FF_OK;
 }
 
-/* By the clock, or because a signal asked for one. */
-static bool checkpoint_is_due(struct ff_pchain *c)
+/* What is to happen before the next transition; rank 0, which has the clock and hears signals, says it. */
+struct due {
+    bool checkpoint, stop;
+};
+
+/* A checkpoint: by the clock, or because a signal asked for one. */
+static ff_err look(struct ff_pchain *c, struct due *due, ff_ctx *ctx)
 {
-    const int asked = c->run->stop ? *c->run->stop : 0;
-    const bool news = asked != c->asked;
-    c->asked = asked;
-    return news || ff_clock_s() - c->checkpointed_s > c->run->checkpoint_s;
+    if (ff_run_leads(c->run)) {
+        const int asked = c->run->stop ? *c->run->stop : 0;
+        const bool news = asked != c->asked;
+        c->asked = asked;
+        due->checkpoint = news || ff_clock_s() - c->checkpointed_s > c->run->checkpoint_s;
+        due->stop = ff_run_stopped(c->run);
+    }
+    return ff_share(c->run->comm, due, sizeof *due, ctx);
 }
 
 ff_err ff_pchain_advance(struct ff_pchain *c, long draws, ff_ctx *ctx)
 {
     ff_err err = FF_OK;
     while (!err && c->ndraws < draws && c->ndraws < c->max_draws) {
-        if (checkpoint_is_due(c)) err = ff_pchain_save(c, ctx);
-        if (!err && ff_run_stopped(c->run))
-            err = ff_fail(ctx, FF_EINTERRUPTED, FF_HERE, "stopped; the chains are checkpointed");
+        struct due due = {0};
+        err = look(c, &due, ctx);
+        if (!err && due.checkpoint) err = ff_pchain_save(c, ctx);
+        if (!err && due.stop) err = ff_fail(ctx, FF_EINTERRUPTED, FF_HERE, "stopped; the chains are checkpointed");
         if (!err) err = one_transition(c, ctx);
     }
     if (err && err != FF_EINTERRUPTED)

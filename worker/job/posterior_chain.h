@@ -55,11 +55,13 @@ struct ff_pchain {
     double *record;                /* (max_draws, nrecord) */
     struct ff_moments convergence; /* (nbins, npix, npix) */
     struct ff_moments observable;  /* (nbins, ncomp, npix, npix) */
+    struct ff_moments initial;     /* (planes of this rank, ny, nx) white noise of the initial conditions; lpt only */
+    struct ff_spread planes;       /* of initial; zero: there is none */
     struct ff_predictive predictive;
-    float *z, *convergence_map, *observable_map; /* scratch: (nlatent) (nmap) (nobs) */
-    double checkpointed_s;                       /* monotonic time of the last checkpoint */
-    int asked;                                   /* the run's stop flag when last looked at */
-    double seconds;                              /* computing transitions, earlier processes' included */
+    float *z, *convergence_map, *observable_map, *initial_field; /* scratch: (nlatent) (nmap) (nobs) (initial.len) */
+    double checkpointed_s;                                       /* monotonic time of the last checkpoint */
+    int asked;                                                   /* the run's stop flag when last looked at */
+    double seconds; /* computing transitions, earlier processes' included */
 };
 
 FF_MUST_USE ff_err ff_pchain_init(struct ff_pchain *c, int number, const struct ff_run *run,

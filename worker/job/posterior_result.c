@@ -21,6 +21,7 @@ struct source {
     double seconds;
     ff_h5 *file;
     double *column; /* (nchains, ndraws) scratch */
+    float *initial; /* (2, cells) mean and sd; NULL: none, or not on this rank */
 };
 
 /* ---- diagnostics ---- */
@@ -275,6 +276,23 @@ static ff_err write_data(const struct source *s, ff_ctx *ctx)
     return err;
 }
 
+/* White noise of the initial conditions: a box with its own y and x. */
+static ff_err write_initial(const struct source *s, ff_ctx *ctx)
+{
+    static const char contents[] =
+        "white noise of the initial conditions, variance 1 in the prior; the linear density is "
+        "its convolution with the square root of the power spectrum";
+    const struct ff_lpt *lpt = &s->job->model.lpt;
+    const long cells = s->chains[0].planes.row * s->chains[0].planes.nrows;
+    ff_err err = ff_h5_dim_plain(s->file, "maps", "z", lpt->mesh[2], ctx);
+    if (!err) err = ff_h5_dim_plain(s->file, "maps", "box_y", lpt->mesh[1], ctx);
+    if (!err) err = ff_h5_dim_plain(s->file, "maps", "box_x", lpt->mesh[0], ctx);
+    if (!err) err = ff_h5_put(s->file, "maps", "initial_mean", FF_F32_T, "z box_y box_x", s->initial, ctx);
+    if (!err) err = ff_h5_put(s->file, "maps", "initial_sd", FF_F32_T, "z box_y box_x", s->initial + cells, ctx);
+    if (!err) err = ff_h5_attr_text(s->file, "maps/initial_mean", "contents", contents, ctx);
+    return err;
+}
+
 static ff_err write_maps(const struct source *s, ff_ctx *ctx)
 {
     const struct ff_maps *data = s->chains[0].data;
@@ -288,6 +306,7 @@ static ff_err write_maps(const struct source *s, ff_ctx *ctx)
     if (!err) err = ff_result_dims_map(s->file, "maps", data->nbins, data->npix, ctx);
     if (!err) err = ff_h5_put(s->file, "maps", "convergence_mean", FF_F32_T, "bin y x", mean, ctx);
     if (!err) err = ff_h5_put(s->file, "maps", "convergence_sd", FF_F32_T, "bin y x", sd, ctx);
+    if (!err && s->initial) err = write_initial(s, ctx);
     if (!err) err = ff_h5_attr_number(s->file, "maps", "size_deg", data->size_deg, ctx);
     if (!err) err = ff_h5_attr_number(s->file, "maps", "ra_deg", data->ra_deg, ctx);
     if (!err) err = ff_h5_attr_number(s->file, "maps", "dec_deg", data->dec_deg, ctx);
@@ -469,6 +488,41 @@ static ff_err write_all(struct source *s, ff_ctx *ctx)
     return err;
 }
 
+/* Mean and sd of the initial conditions over all chains, on rank 0: s->initial (2, cells). */
+static ff_err collect_initial(struct source *s, ff_ctx *ctx)
+{
+    struct ff_moments *m = &s->chains[0].initial;
+    const struct ff_spread *planes = &s->chains[0].planes;
+    const size_t own = (size_t)m->len, cells = (size_t)(planes->row * planes->nrows);
+    if (!planes->row) return FF_OK;
+    for (int c = 1; c < s->nchains; c++) ff_moments_merge(m, &s->chains[c].initial);
+    float *part = malloc((2 * own + 1) * sizeof *part);
+    if (ff_run_leads(s->run)) s->initial = malloc(2 * cells * sizeof *s->initial);
+    ff_err err = FF_OK;
+    if (!part || (ff_run_leads(s->run) && !s->initial))
+        err = ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for initial conditions of %zu cells", cells);
+    err = ff_share_error(s->run->comm, err, ctx);
+    if (!err) {
+        ff_moments_get(m, part, part + own);
+        err = ff_spread_collect(planes, part, m->len, sizeof *part, s->initial, ctx);
+    }
+    if (!err)
+        err = ff_spread_collect(planes, part + own, m->len, sizeof *part, s->initial ? s->initial + cells : NULL, ctx);
+    free(part);
+    return err;
+}
+
+static ff_err write_file(struct source *s, ff_ctx *ctx)
+{
+    const struct ff_result_info info = ff_run_result_info(s->run, ff_sim_plan_hash(s->chains[0].posterior.engine.sim));
+    ff_err err = ff_result_open(&s->file, s->run->out, &info, ctx);
+    if (err) return err;
+    err = write_all(s, ctx);
+    const long gradients = all_gradients(s);
+    const struct ff_result_cost cost = {gradients, gradients + s->fit->evaluations + s->nchains * s->ndraws};
+    return err ? ff_h5_end(s->file, err, ctx) : ff_result_close(s->file, &cost, ctx);
+}
+
 ff_err ff_posterior_write(const struct ff_run *run, const struct ff_fit *fit, struct ff_pchain *chains, int nchains,
                           long ndraws, double seconds, ff_ctx *ctx)
 {
@@ -480,16 +534,12 @@ ff_err ff_posterior_write(const struct ff_run *run, const struct ff_fit *fit, st
                        .ndraws = ndraws,
                        .seconds = seconds};
     s.column = malloc(sizeof *s.column * (size_t)(nchains * ndraws) + 1);
-    if (!s.column) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the result");
-    const struct ff_result_info info = ff_run_result_info(run, ff_sim_plan_hash(chains[0].posterior.engine.sim));
-    ff_err err = ff_result_open(&s.file, run->out, &info, ctx);
-    if (!err) {
-        err = write_all(&s, ctx);
-        const long gradients = all_gradients(&s);
-        const struct ff_result_cost cost = {gradients, gradients + fit->evaluations + nchains * ndraws};
-        err = err ? ff_h5_end(s.file, err, ctx) : ff_result_close(s.file, &cost, ctx);
-    }
-    if (err) ff_note(ctx, FF_HERE, "while writing %s", run->out);
+    ff_err err = s.column ? FF_OK : ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the result");
+    err = ff_share_error(run->comm, err, ctx);
+    if (!err) err = collect_initial(&s, ctx);
+    if (!err) err = ff_share_error(run->comm, ff_run_leads(run) ? write_file(&s, ctx) : FF_OK, ctx);
+    if (err) ff_note(ctx, FF_HERE, "while writing %s", ff_run_leads(run) ? run->out : "the result");
+    free(s.initial);
     free(s.column);
     return err;
 }

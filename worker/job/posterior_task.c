@@ -64,10 +64,11 @@ static long divergences_of(const struct ff_pchain *c)
 
 static ff_err load(struct solo *s, ff_ctx *ctx)
 {
-    bool found;
+    bool found, resume = s->t->resume_dir != NULL;
     char note[512];
-    if (!s->t->resume_dir) return FF_OK;
-    ff_err err = ff_pchain_load(&s->chain, s->t->resume_dir, true, &found, note, ctx);
+    ff_err err = ff_share(s->t->run.comm, &resume, sizeof resume, ctx);
+    if (err || !resume) return err;
+    err = ff_pchain_load(&s->chain, s->t->resume_dir, true, &found, note, ctx);
     if (!err && !found)
         snprintf(note, sizeof note, "%s found no checkpoint to go on from: it starts over", s->t->task->name);
     if (!err && note[0]) ff_emit_log(&s->t->run.sink, s->t->task->name, "warning", note);
@@ -128,9 +129,12 @@ static ff_err load_chain(const struct ff_task_run *t, const struct ff_start *sta
     char name[32], note[512];
     bool found = false;
     snprintf(name, sizeof name, "chain-%d", number);
-    const char *folder = t->done.of(t->done.self, name); /* for the moment only */
-    if (!folder) return ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "%s, which reduce builds on, is not done", name);
-    ff_err err = ff_pchain_init_still(c, number, &t->run, start, t->run.threads, ctx);
+    const bool lead = ff_run_leads(&t->run);
+    const char *folder = lead ? t->done.of(t->done.self, name) : ""; /* for the moment only */
+    ff_err err = FF_OK;
+    if (!folder) err = ff_fail(ctx, FF_ECHECKPOINT, FF_HERE, "%s, which reduce builds on, is not done", name);
+    err = ff_share_error(t->run.comm, err, ctx);
+    if (!err) err = ff_pchain_init_still(c, number, &t->run, start, t->run.threads, ctx);
     if (!err) err = ff_pchain_place(c, folder, ctx);
     if (!err) err = ff_pchain_load(c, c->dir, false, &found, note, ctx);
     if (err) return err;

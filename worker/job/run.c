@@ -19,7 +19,7 @@ struct ff_result_info ff_run_result_info(const struct ff_run *run, uint64_t plan
                                    .seed = job->seed,
                                    .backend = "cpu",
                                    .device = ff_cpu_class(),
-                                   .ranks = 1,
+                                   .ranks = ff_run_nranks(run),
                                    .plan_hash = plan_hash};
 }
 
@@ -61,19 +61,27 @@ static ff_err run_tasks(const struct ff_run *run, const struct ff_task *tasks, i
     }
 }
 
+/* The folder of checkpoints, empty unless the run goes on from them. */
+static ff_err make_folder(const struct ff_run *run, ff_ctx *ctx)
+{
+    ff_err err = ff_folder_check_out(run->out, ctx);
+    if (!err && !run->resume) err = ff_folder_remove(run->ckpt_dir, ctx);
+    return err ? err : ff_folder_make(run->ckpt_dir, ctx);
+}
+
 ff_err ff_run_job(const struct ff_run *run, ff_ctx *ctx)
 {
+    const bool lead = ff_run_leads(run);
     struct ff_task *tasks = NULL;
     int ntasks;
     ff_err err = ff_tasks_split(run->prepared->job, &tasks, &ntasks, ctx);
-    if (!err) err = ff_folder_check_out(run->out, ctx);
-    if (!err && !run->resume) err = ff_folder_remove(run->ckpt_dir, ctx);
-    if (!err) err = ff_folder_make(run->ckpt_dir, ctx);
+    if (!err && lead) err = make_folder(run, ctx);
+    err = ff_share_error(run->comm, err, ctx);
     if (!err) {
         ff_run_tell(run, NULL, "running", NULL);
         err = run_tasks(run, tasks, ntasks, ctx);
         if (err) ff_note(ctx, FF_HERE, "while running the %s job", ff_kind_name(run->prepared->job->kind));
-        if (!err) err = ff_folder_remove(run->ckpt_dir, ctx);
+        if (!err && lead) err = ff_folder_remove(run->ckpt_dir, ctx);
     }
     free(tasks);
     return err;

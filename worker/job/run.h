@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/event.h"
 #include "common/job.h"
+#include "worker/core/share.h"
 
 /* A job with its datasets in memory. */
 struct ff_prepared {
@@ -38,7 +39,19 @@ struct ff_run {
     struct ff_sink sink;
     /* Set by signal handlers; NULL: never. 1: checkpoint and return FF_EINTERRUPTED. Any other change: checkpoint and go on. */
     const volatile sig_atomic_t *stop;
+    /* Ranks that run the same job together: every one makes every call, with the same prepared job. Files, events and signals
+    ** are rank 0's: `out`, the folders, `sink` and `stop` of the others are not looked at. NULL: this process alone. */
+    const struct ff_comm *comm;
 };
+
+static inline bool ff_run_leads(const struct ff_run *run)
+{
+    return !run->comm || run->comm->rank == 0;
+}
+static inline int ff_run_nranks(const struct ff_run *run)
+{
+    return run->comm ? run->comm->nranks : 1;
+}
 
 static inline bool ff_run_stopped(const struct ff_run *run)
 {
@@ -62,9 +75,10 @@ void ff_run_tell_end(const struct ff_run *run, const char *task, ff_err err, con
 
 /* The mock data of a job: truth's maps plus noise (data.mock), on the grid and with the noise of the job (or of the mask
 ** dataset). out: ff_maps_done of files/dataset.h. */
-FF_MUST_USE ff_err ff_make_mock(const struct ff_prepared *p, int threads, struct ff_maps *out, ff_ctx *ctx);
+FF_MUST_USE ff_err ff_make_mock(const struct ff_prepared *p, int threads, const struct ff_comm *comm,
+                                struct ff_maps *out, ff_ctx *ctx);
 /* The same at any parameters (npars) and seed. */
 FF_MUST_USE ff_err ff_make_mock_at(const struct ff_prepared *p, const double *parameters, uint64_t seed, int threads,
-                                   struct ff_maps *out, ff_ctx *ctx);
+                                   const struct ff_comm *comm, struct ff_maps *out, ff_ctx *ctx);
 
 #endif

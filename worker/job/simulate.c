@@ -46,7 +46,7 @@ static ff_err simulation_init(struct simulation *s, const struct ff_run *run, ff
     s->shear = makes_shear ? malloc((size_t)s->nshear * sizeof *s->shear) : NULL;
     if (!s->kappa || (makes_shear && !s->shear))
         return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for maps of %ld pixels", s->nmap);
-    ff_err err = ff_drawer_init(&s->drawer, &s->drawn, &run->prepared->shift, run->threads, false, ctx);
+    ff_err err = ff_drawer_init(&s->drawer, &s->drawn, &run->prepared->shift, run->threads, run->comm, false, ctx);
     if (!err && s->wants_spectra) err = ff_bands_init(&s->bands, &run->prepared->data, ctx);
     return err;
 }
@@ -161,12 +161,16 @@ static ff_err make_draws(struct simulation *s, struct ff_meter *meter, ff_ctx *c
     double theta[FF_MAX_PARS];
     for (long draw = 0; draw < s->job->count; draw++) {
         int8_t valid;
-        if (ff_run_stopped(s->run))
+        bool stop = ff_run_stopped(s->run);
+        const ff_err told = ff_share(s->run->comm, &stop, sizeof stop, ctx);
+        if (told) return told;
+        if (stop)
             return ff_fail(ctx, FF_EINTERRUPTED, FF_HERE,
                            "stopped after %ld of %ld simulations; the next run starts over", draw, s->job->count);
         ff_prior_draw(&s->job->model, s->job->seed, (uint32_t)draw, theta);
         ff_err err = make_maps(s, theta, draw, &valid, ctx);
-        if (!err) err = write_draw(s, theta, draw, valid, ctx);
+        if (!err && s->file) err = write_draw(s, theta, draw, valid, ctx);
+        err = ff_share_error(s->run->comm, err, ctx);
         if (err) return err;
         ff_meter_count(meter, "simulating", draw + 1, s->job->count);
     }
@@ -180,25 +184,37 @@ static ff_err check_room(const struct ff_run *run, const struct simulation *s, f
         run->out, (double)s->job->count * (floats * sizeof(float) + FF_MAX_PARS * sizeof(double)), "/count", ctx);
 }
 
+static ff_err open_file(struct simulation *s, ff_ctx *ctx)
+{
+    const struct ff_run *run = s->run;
+    ff_err err = check_room(run, s, ctx);
+    if (err) return err;
+    const struct ff_result_info info = ff_run_result_info(run, ff_sim_plan_hash(s->drawer.engine.sim));
+    err = ff_result_open(&s->file, run->out, &info, ctx);
+    return err ? err : reserve(s, ctx);
+}
+
+static ff_err close_file(struct simulation *s, ff_ctx *ctx)
+{
+    const struct ff_result_cost cost = {.gradients = 0, .model_evaluations = s->job->count};
+    const ff_err err = ff_result_close(s->file, &cost, ctx);
+    s->file = NULL;
+    return err;
+}
+
 ff_err ff_run_simulate(const struct ff_run *run, ff_ctx *ctx)
 {
     struct simulation s;
     struct ff_meter meter;
+    const bool lead = ff_run_leads(run);
     ff_err err = simulation_init(&s, run, ctx);
-    if (!err) err = check_room(run, &s, ctx);
-    if (err) goto done;
+    if (!err && lead) err = open_file(&s, ctx);
+    err = ff_share_error(run->comm, err, ctx);
     ff_meter_init(&meter, &run->sink, "simulate", 0);
-    const struct ff_result_info info = ff_run_result_info(run, ff_sim_plan_hash(s.drawer.engine.sim));
-    err = ff_result_open(&s.file, run->out, &info, ctx);
-    if (!err) err = reserve(&s, ctx);
     if (!err) err = make_draws(&s, &meter, ctx);
-    if (err) {
-        err = ff_h5_end(s.file, err, ctx);
-        goto done;
-    }
-    const struct ff_result_cost cost = {.gradients = 0, .model_evaluations = s.job->count};
-    err = ff_result_close(s.file, &cost, ctx);
-done:
+    if (!err && lead) err = close_file(&s, ctx);
+    err = ff_share_error(run->comm, err, ctx);
+    if (s.file) err = ff_h5_end(s.file, err, ctx);
     simulation_done(&s);
     return err;
 }

@@ -111,7 +111,7 @@ static ff_err get_data(const struct ff_run *run, struct ff_maps *mock, const str
     *data = p->job->data.kind == FF_DATA_SET ? &p->data : NULL;
     if (p->job->data.kind != FF_DATA_MOCK) return FF_OK;
     *data = mock;
-    return ff_make_mock(p, run->threads, mock, ctx);
+    return ff_make_mock(p, run->threads, run->comm, mock, ctx);
 }
 
 static ff_err write_result(const struct ff_run *run, const struct theory *theory, const struct ff_maps *data,

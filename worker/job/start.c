@@ -11,17 +11,19 @@ static ff_err get_data(struct ff_start *s, const struct ff_run *run, ff_ctx *ctx
     const struct ff_prepared *p = run->prepared;
     const bool is_mock = p->job->data.kind == FF_DATA_MOCK;
     s->data = is_mock ? &s->mock : &p->data;
-    return is_mock ? ff_make_mock(p, run->threads, &s->mock, ctx) : FF_OK;
+    return is_mock ? ff_make_mock(p, run->threads, run->comm, &s->mock, ctx) : FF_OK;
 }
 
 static ff_err get_fit(struct ff_start *s, const struct ff_run *run, ff_ctx *ctx)
 {
     struct ff_posterior posterior;
-    ff_err err = ff_posterior_init(&posterior, run->prepared->job, &run->prepared->shift, s->data, run->threads, ctx);
+    ff_err err =
+        ff_posterior_init(&posterior, run->prepared->job, &run->prepared->shift, s->data, run->threads, run->comm, ctx);
     if (err) return err;
     err = ff_fit_marginal(&posterior.engine, &posterior.transform, &s->fit, ctx);
     ff_posterior_done(&posterior);
-    if (!err && !s->fit.converged)
+    if (!err) err = ff_share(run->comm, &s->fit, sizeof s->fit, ctx); /* the same to the last digit */
+    if (!err && !s->fit.converged && ff_run_leads(run))
         ff_emit_log(&run->sink, NULL, "warning", "the fit for the chains' start did not converge; warm-up may be long");
     return err;
 }

@@ -12,6 +12,7 @@ struct ff_posterior {
     struct ff_transform transform;
     enum ff_whiten whiten;
     double theta_bar[FF_MAX_PARS];
+    const struct ff_comm *comm; /* ranks that evaluate it together; NULL: this one alone */
 };
 
 /* How many of `threads` a density of this job makes use of: the parallel loops of a small map are shorter than the wait for
@@ -20,7 +21,7 @@ int ff_posterior_threads(const struct ff_job *job, int threads);
 
 FF_MUST_USE ff_err ff_posterior_init(struct ff_posterior *p, const struct ff_job *job,
                                      const struct ff_shift_table *shift, const struct ff_maps *data, int threads,
-                                     ff_ctx *ctx);
+                                     const struct ff_comm *comm, ff_ctx *ctx);
 void ff_posterior_done(struct ff_posterior *p);
 
 /* The sampler's view of it; borrows p. */

@@ -33,7 +33,8 @@ ff_err ff_run_task(const struct ff_task_run *t, enum ff_task_end *end, long *dra
     *end = FF_TASK_DONE;
     *draws = 0;
     const bool files = t->task->kind != FF_TASK_NOOP || t->run.prepared->job->file_bytes > 0;
-    ff_err err = files ? ff_folder_make(t->run.ckpt_dir, ctx) : FF_OK;
+    ff_err err = files && ff_run_leads(&t->run) ? ff_folder_make(t->run.ckpt_dir, ctx) : FF_OK;
+    err = ff_share_error(t->run.comm, err, ctx);
     if (!err) err = run_kind(t, end, draws, ctx);
     if (err) ff_note(ctx, FF_HERE, "while running %s", t->task->name);
     ff_crash_point("task_end");

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/version.h"
+#include "worker/core/comm_mpi.h"
 #include "worker/gang/gang.h"
 #include "worker/gang/keys.h"
 #include "worker/job/check.h"
@@ -343,9 +344,6 @@ static ff_err parse_options(struct options *o, int argc, char **argv, ff_ctx *ct
     if (!!o->job + !!o->check + !!o->gang.connect + !!o->make_key != 1)
         return ff_fail(ctx, FF_EUSAGE, FF_HERE,
                        "one of --job, --check, --connect and --make-key is needed; see ffworker --help");
-    if (o->ranks > 1 && !o->gang.connect) /* a gang's ranks are those that mpirun started */
-        return ff_fail_at(ctx, FF_ENOTBUILT, "/resources/ranks", FF_HERE, "%d ranks are not in this build; allowed: 1",
-                          o->ranks);
     if (o->gang.connect && (!o->gang.server_key || !o->gang.key))
         return ff_fail(ctx, FF_EUSAGE, FF_HERE, "--connect needs --server-key and --key; see ffworker --help");
     if (o->job && !o->out) return ff_fail(ctx, FF_EUSAGE, FF_HERE, "--job needs -o, the file for the result");
@@ -364,7 +362,7 @@ static ff_err prepare(struct ff_prepared *p, const struct options *o, const char
     return ff_prepare(p, job, *threads, ctx);
 }
 
-static ff_err run_job(const struct options *o, const struct ff_sink *sink, ff_ctx *ctx)
+static ff_err run_job(const struct options *o, const struct ff_comm *comm, const struct ff_sink *sink, ff_ctx *ctx)
 {
     struct ff_prepared prepared;
     int threads;
@@ -373,6 +371,7 @@ static ff_err run_job(const struct options *o, const struct ff_sink *sink, ff_ct
     if (!ckpt) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the name of the checkpoint folder");
     snprintf(ckpt, size, "%s.ckpt", o->out);
     ff_err err = prepare(&prepared, o, o->job, &threads, ctx);
+    err = ff_share_error(comm, err, ctx);
     if (!err) {
         const struct ff_run run = {.prepared = &prepared,
                                    .out = o->out,
@@ -381,10 +380,11 @@ static ff_err run_job(const struct options *o, const struct ff_sink *sink, ff_ct
                                    .resume = o->resume,
                                    .checkpoint_s = o->checkpoint_s,
                                    .sink = *sink,
-                                   .stop = &stop_flag};
+                                   .stop = &stop_flag,
+                                   .comm = comm};
         err = ff_run_job(&run, ctx);
-        ff_prepared_done(&prepared);
     }
+    ff_prepared_done(&prepared);
     free(ckpt);
     return err;
 }
@@ -406,8 +406,17 @@ static void tell_end(const struct options *o, const struct ff_sink *sink, ff_err
     }
 }
 
+/* A rank that is not the first: it has nothing to say. */
+static int follow_main(const struct options *o, const struct ff_comm *comm)
+{
+    ff_ctx ctx = {0};
+    const struct ff_sink sink = ff_mute_sink();
+    const ff_err err = run_job(o, comm, &sink, &ctx);
+    return err == FF_EINTERRUPTED && terminated ? 143 : ff_code_exit(err);
+}
+
 /* err: of the command line. */
-static int job_main(const struct options *o, ff_err err, ff_ctx *ctx)
+static int lead_main(const struct options *o, const struct ff_comm *comm, ff_err err, ff_ctx *ctx)
 {
     struct ff_ndjson writer;
     if (ff_ndjson_init(&writer, stdout)) {
@@ -415,10 +424,21 @@ static int job_main(const struct options *o, ff_err err, ff_ctx *ctx)
         return ff_code_exit(FF_ENOMEM);
     }
     const struct ff_sink sink = ff_ndjson_sink(&writer);
-    if (!err) err = run_job(o, &sink, ctx);
+    if (!err) err = run_job(o, comm, &sink, ctx);
     tell_end(o, &sink, err, ctx);
     ff_ndjson_done(&writer);
     return err == FF_EINTERRUPTED && terminated ? 143 : ff_code_exit(err);
+}
+
+/* The ranks that mpirun started together run the job together. err: of the command line, which all have. */
+static int job_main(const struct options *o, ff_err err, ff_ctx *ctx)
+{
+    struct ff_comm comm = ff_comm_self();
+    const bool many = !err && ff_comm_mpi_wanted();
+    if (many) err = ff_comm_mpi_init(&comm, ctx);
+    const int status = comm.rank == 0 ? lead_main(o, &comm, err, ctx) : follow_main(o, &comm);
+    if (many && !err) ff_comm_mpi_done(&comm);
+    return status;
 }
 
 static int check_main(const struct options *o)

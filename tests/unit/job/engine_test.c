@@ -63,7 +63,7 @@ static void check_model(const char *simulator, int padding, const char *observab
     struct line l = {0};
     snprintf(text, sizeof text, form, simulator, padding, observable);
     struct ff_job *job = job_from(text);
-    check_ok(ff_engine_init(&l.engine, &job->model, NULL, FF_F64, 1, true, &ctx), &ctx);
+    check_ok(ff_engine_init(&l.engine, &job->model, NULL, FF_F64, 1, NULL, true, &ctx), &ctx);
     const long nobs = ff_sim_nobs(l.engine.sim), nlatent = ff_sim_nlatent(l.engine.sim);
     float *map = malloc((size_t)nobs * sizeof *map), *sd = malloc((size_t)nobs * sizeof *sd);
     l.y = malloc((size_t)nlatent * sizeof *l.y);
@@ -114,7 +114,7 @@ static void outside_the_model_is_told_not_an_error(void **state)
     bool inside = true;
     snprintf(text, sizeof text, form, "lognormal", 1, "convergence");
     struct ff_job *job = job_from(text);
-    check_ok(ff_engine_init(&e, &job->model, NULL, FF_F32, 1, false, &ctx), &ctx);
+    check_ok(ff_engine_init(&e, &job->model, NULL, FF_F32, 1, NULL, false, &ctx), &ctx);
     for (int p = 0; p < job->model.npars; p++) theta[p] = job->model.par[p].value;
     theta[FF_H] = -1;
     check_ok(ff_engine_set(&e, theta, &inside, &ctx), &ctx);

@@ -30,8 +30,8 @@ static void open_fixture(struct fixture *f, const char *highest)
     snprintf(text, sizeof text, JOB, highest);
     memset(f, 0, sizeof *f);
     check_ok(ff_prepare(&f->prepared, job_from(text), 1, &ctx), &ctx);
-    check_ok(ff_make_mock(&f->prepared, 1, &f->data, &ctx), &ctx);
-    check_ok(ff_posterior_init(&f->posterior, f->prepared.job, &f->prepared.shift, &f->data, 1, &ctx), &ctx);
+    check_ok(ff_make_mock(&f->prepared, 1, NULL, &f->data, &ctx), &ctx);
+    check_ok(ff_posterior_init(&f->posterior, f->prepared.job, &f->prepared.shift, &f->data, 1, NULL, &ctx), &ctx);
     check_ok(ff_fit_marginal(&f->posterior.engine, &f->posterior.transform, &f->fit, &ctx), &ctx);
 }
 

@@ -21,7 +21,7 @@ static ff_err refusal(double sigma8, double wa, float pixel, ff_ctx *ctx)
     struct ff_pchain *chain = malloc(sizeof *chain);
     assert_non_null(chain);
     check_ok(ff_prepare(&prepared, job_from(JOB), 1, ctx), ctx);
-    check_ok(ff_make_mock(&prepared, 1, &start.mock, ctx), ctx);
+    check_ok(ff_make_mock(&prepared, 1, NULL, &start.mock, ctx), ctx);
     start.data = &start.mock;
     if (!isnan(pixel)) start.mock.map[0] = pixel;
     memcpy(start.fit.mean, mean, sizeof mean);
