@@ -110,7 +110,7 @@ static ff_err choose_address(struct ff_private *p, ff_ctx *ctx)
 struct command {
     char *argv[MAX_ARGV];
     int n;
-    char parent[16], gangs[16], threads[16], checkpoint_s[32];
+    char parent[16], gangs[16], ranks[16], threads[16], checkpoint_s[32];
     char *log;
 };
 
@@ -126,6 +126,7 @@ static void compose(struct command *c, const struct ff_private *p, const struct 
     *c = (struct command){.log = joined(p->data, "/", "server.log")};
     snprintf(c->parent, sizeof c->parent, "%ld", (long)getpid());
     snprintf(c->gangs, sizeof c->gangs, "%d", o->gangs);
+    snprintf(c->ranks, sizeof c->ranks, "%d", o->ranks);
     snprintf(c->threads, sizeof c->threads, "%d", o->threads);
     snprintf(c->checkpoint_s, sizeof c->checkpoint_s, "%.17g", o->checkpoint_s);
     push(c, program, NULL);
@@ -133,6 +134,7 @@ static void compose(struct command *c, const struct ff_private *p, const struct 
     push(c, "--data", p->data);
     push(c, "--listen", p->address);
     push(c, "--workers", c->gangs);
+    push(c, "--worker-ranks", c->ranks);
     push(c, "--worker-threads", c->threads);
     push(c, "--heartbeat-ms", heartbeat_ms);
     push(c, "--lease-ms", lease_ms);

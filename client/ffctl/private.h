@@ -8,10 +8,10 @@
 #include "client/ffctl/remote.h"
 
 struct ff_private_options {
-    const char *out;     /* the result; data stand in `out`.ckpt */
-    bool resume;         /* go on from what is there, else that is thrown away */
-    int gangs, threads;  /* threads of each */
-    double checkpoint_s; /* 0: the server's default */
+    const char *out;           /* the result; data stand in `out`.ckpt */
+    bool resume;               /* go on from what is there, else that is thrown away */
+    int gangs, ranks, threads; /* ranks of each gang, threads of each rank */
+    double checkpoint_s;       /* 0: the server's default */
 };
 
 struct ff_private {

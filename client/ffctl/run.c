@@ -84,20 +84,24 @@ struct session {
     bool stopping;
 };
 
-/* Chains are one gang each, as far as there are threads; what else there is shares a gang's threads. */
+/* Chains are one gang each, as far as there are threads for its ranks; what else there is shares a gang's threads. */
 static void share_threads(const struct ff_job *job, const struct values *v, struct ff_private_options *o)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     long threads = v->threads ? v->threads : job->resources.threads ? job->resources.threads : cores > 0 ? cores : 1;
     long chains = job->kind == FF_POSTERIOR ? job->sampler.chains : 1;
-    o->gangs = (int)(chains < threads ? chains : threads);
-    o->threads = (int)(threads / o->gangs);
+    const long asked = job->resources.ranks, ranks = v->ranks > asked ? v->ranks : asked;
+    const long most = threads > ranks ? threads / ranks : 1;
+    o->ranks = (int)ranks;
+    o->gangs = (int)(chains < most ? chains : most);
+    o->threads = (int)(most / o->gangs);
 }
 
-static ff_err check_options(const struct values *v, ff_ctx *ctx)
+static ff_err check_options(const struct values *v, const struct ff_job *job, ff_ctx *ctx)
 {
-    if (v->ranks > 1)
-        return ff_fail_at(ctx, FF_ENOTBUILT, "--ranks", FF_HERE, "more than one rank is not in this build");
+    if (v->ranks > 1 && job->model.simulator != FF_SIM_LPT)
+        return ff_fail_at(ctx, FF_ENOTBUILT, "--ranks", FF_HERE,
+                          "more than one rank of this simulator is not in this build; the simulator lpt takes more");
     if (v->backend && strcmp(v->backend, "cuda") == 0)
         return ff_fail_at(ctx, FF_ENOTBUILT, "--backend", FF_HERE, "cuda is not in this build; auto and cpu are");
     return FF_OK;
@@ -253,10 +257,12 @@ static int run(struct ff_cli *cli, const void *values, const char *const *args, 
     struct ff_private_options o = {.resume = v->resume, .checkpoint_s = v->checkpoint_s};
     struct ff_job *job;
     char *made = NULL;
-    if (check_options(v, &cli->ctx) || ff_job_read(&job, args[0], &cli->ctx)) return ff_cli_failed(cli);
+    if (ff_job_read(&job, args[0], &cli->ctx)) return ff_cli_failed(cli);
     s.kind = job->kind;
     share_threads(job, v, &o);
+    const ff_err refused = check_options(v, job, &cli->ctx);
     ff_job_free(job);
+    if (refused) return ff_cli_failed(cli);
     if (!v->out) made = default_out(args[0]);
     s.out = o.out = v->out ? v->out : made;
     ff_err err = s.out ? ff_lock_take(&lock, s.out, LOCK_WAIT_S, &cli->ctx)

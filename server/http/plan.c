@@ -12,14 +12,18 @@ static const double CHAIN_CELL = 180;     /* bytes per cell of the padded maps: 
 static const double TREE_CELL = 20;       /* more for each level of a NUTS tree */
 static const double DRAW_CELL = 200;      /* simulator and adjoint of each thread that draws */
 static const double CHECKPOINT_CELL = 64; /* two checkpoints of a chain: position, gradient, metric, moments */
-static const double CELL_S = 4e-8;        /* seconds per cell for the density and its gradient, or for one draw */
-static const double STEPS = 15;           /* gradients per transition of a well-adapted sampler */
+static const double BOX_CELL = 60;        /* bytes per cell of a box of matter: the simulator and its adjoint ... */
+static const double BOX_CHAIN = 60; /* ... a chain's position, momentum and moments of the initial conditions ... */
+static const double BOX_CHECKPOINT = 40; /* ... and its two checkpoints on disk */
+static const double CELL_S = 4e-8;       /* seconds per cell for the density and its gradient, or for one draw */
+static const double STEPS = 15;          /* gradients per transition of a well-adapted sampler */
 enum { MANY_THREADS = 8, MOST_TASKS = 1000 };
 
 struct sizes {
     double pixels; /* of all bins */
     double cells;  /* the same, padded */
     double nobs;   /* pixels times components */
+    double box;    /* cells of the box of matter; 0: none */
     int nfree;
 };
 
@@ -31,6 +35,8 @@ static struct sizes sizes_of(const struct ff_job *job)
     return (struct sizes){.pixels = pixels,
                           .cells = pixels * m->padding * m->padding,
                           .nobs = pixels * (m->observable == FF_CONVERGENCE ? 1 : 2),
+                          .box =
+                              m->simulator == FF_SIM_LPT ? (double)m->lpt.mesh[0] * m->lpt.mesh[1] * m->lpt.mesh[2] : 0,
                           .nfree = ff_model_free(m, place)};
 }
 
@@ -44,6 +50,8 @@ static void plan_posterior(struct ff_plan *p, const struct ff_job *job, const st
     p->gradients = sampler->chains * (sampler->warmup + draws) * STEPS;
     p->disk_bytes = sampler->chains * (s->cells * CHECKPOINT_CELL + draws * (s->nfree + 12) * 16 + 2 * kept) +
                     s->nobs * 12 * sizeof(float);
+    p->memory_bytes += s->box * (BOX_CELL + BOX_CHAIN) / job->resources.ranks; /* of a rank */
+    p->disk_bytes += s->box * (sampler->chains * BOX_CHECKPOINT + 2 * sizeof(float));
 }
 
 double ff_plan_draw_bytes(const struct ff_job *job)
@@ -56,7 +64,8 @@ static void plan_draws(struct ff_plan *p, const struct ff_job *job, const struct
 {
     const int threads = job->resources.threads ? job->resources.threads : MANY_THREADS;
     const double one = ff_plan_draw_bytes(job);
-    p->memory_bytes = BASE + threads * (s->cells * DRAW_CELL + one);
+    p->memory_bytes = BASE + (s->box > 0 ? 1 : threads) * (s->cells * DRAW_CELL + one);
+    p->memory_bytes += s->box * BOX_CELL / job->resources.ranks;
     p->disk_bytes = 2 * (double)job->count * one; /* chunks and the result */
     if (job->scores) p->gradients = (double)job->count;
     p->evaluations = (double)job->count;
@@ -70,6 +79,7 @@ static void plan_simulate(struct ff_plan *p, const struct ff_job *job, const str
     if (job->outputs & FF_OUT_SHEAR) maps += 2;
     if (job->outputs & FF_OUT_DENSITY) maps += 1;
     p->memory_bytes = BASE + threads * s->cells * DRAW_CELL + 5 * s->pixels * sizeof(float);
+    p->memory_bytes += s->box * BOX_CELL / job->resources.ranks;
     p->disk_bytes = (double)job->count * maps * s->pixels * sizeof(float);
     p->evaluations = (double)job->count;
 }
@@ -101,7 +111,7 @@ void ff_plan_make(struct ff_plan *p, const struct ff_job *job)
         break;
     }
     p->disk_bytes += MIB;
-    p->seconds = (p->gradients + p->evaluations) * s.cells * CELL_S;
+    p->seconds = (p->gradients + p->evaluations) * (s.box > 0 ? s.box : s.cells) * CELL_S;
 }
 
 static const char *task_kind(enum ff_task_kind kind)

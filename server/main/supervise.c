@@ -66,6 +66,7 @@ static void compose(struct command *c, const struct ff_supervisor *s, int number
     if (k->ranks > 1) {
         push(c, "mpirun", NULL);
         push(c, "--oversubscribe", NULL);
+        push(c, "--bind-to", "none"); /* else the threads of a rank share one core */
         push(c, "-n", c->ranks);
     }
     push(c, s->program, NULL);

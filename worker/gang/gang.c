@@ -199,7 +199,6 @@ static ff_err lead(struct ff_gang *g, ff_ctx *ctx)
     const json_t *body;
     ff_err err = g->config->scratch ? ff_scratch_check(g->config->scratch, ctx) : FF_OK;
     if (!err) err = make_hello(g, ctx);
-    if (!err) err = g->config->runner ? FF_OK : ff_runner_open(&g->engine, ctx);
     if (!err) err = open_session(g, ctx);
     if (!err) err = open_link(g, ctx);
     if (!err) err = limit_memory(g->config->memory_bytes, ctx);
@@ -220,12 +219,9 @@ ff_err ff_gang_run(const struct ff_gang_config *config, ff_ctx *ctx)
     ff_scratch_init(&g.scratch);
     ff_err err = ff_ranks_open(&g.ranks, ctx);
     if (err) return err;
-    if (g.ranks.comm.rank != 0) {
-        err = ff_ranks_follow(&g.ranks, ctx);
-        if (err) ff_ranks_abort(&g.ranks, ff_code_exit(err));
-    } else {
-        err = lead(&g, ctx);
-    }
+    err = ff_runner_open(&g.engine, &g.ranks, config->scratch, ctx);
+    if (!err) err = g.ranks.comm.rank ? ff_ranks_follow(&g.ranks, ff_runner_part, &g.engine, ctx) : lead(&g, ctx);
+    if (err && g.ranks.comm.rank) ff_ranks_abort(&g.ranks, ff_code_exit(err));
     ff_session_close(g.session);
     ff_runner_close(&g.engine);
     ff_scratch_done(&g.scratch);

@@ -5,7 +5,7 @@
 #include "worker/core/comm_mpi.h"
 
 /* What rank 0 brings to the sum; the others bring 0, so that the sum is rank 0's word. */
-static const double WORD_STEP = 1, WORD_END = 2;
+static const double WORD_STEP = 1, WORD_END = 2, WORD_TASK = 3;
 
 ff_err ff_ranks_open(struct ff_ranks *r, ff_ctx *ctx)
 {
@@ -31,15 +31,30 @@ void ff_ranks_close(struct ff_ranks *r)
 ff_err ff_ranks_step(const struct ff_ranks *r, ff_ctx *ctx)
 {
     double word = WORD_STEP;
-    return r->comm.nranks > 1 ? meet(r, &word, ctx) : FF_OK;
+    return r->comm.nranks > 1 && !r->together ? meet(r, &word, ctx) : FF_OK;
 }
 
-ff_err ff_ranks_follow(const struct ff_ranks *r, ff_ctx *ctx)
+ff_err ff_ranks_call(struct ff_ranks *r, ff_ctx *ctx)
+{
+    double word = WORD_TASK;
+    const ff_err err = meet(r, &word, ctx);
+    r->together = !err;
+    return err;
+}
+
+void ff_ranks_dismiss(struct ff_ranks *r)
+{
+    r->together = false;
+}
+
+ff_err ff_ranks_follow(struct ff_ranks *r, ff_err (*part)(void *self, ff_ctx *ctx), void *self, ff_ctx *ctx)
 {
     for (;;) {
         double word = 0;
-        const ff_err err = meet(r, &word, ctx);
+        ff_err err = meet(r, &word, ctx);
         if (err || word == WORD_END) return err;
+        if (word == WORD_TASK) err = part(self, ctx);
+        if (err) return err;
         ff_crash_point("rank_step");
     }
 }

@@ -37,7 +37,7 @@ static ff_err find_resume(struct ff_work *w, ff_ctx *ctx)
     return ff_attempt_path(w->resume, w->base, text_of(extend, "job"), w->task, attempt, ctx);
 }
 
-static ff_err name_datasets(struct ff_work *w, ff_ctx *ctx)
+ff_err ff_work_name_datasets(struct ff_work *w, ff_ctx *ctx)
 {
     size_t i;
     const json_t *dataset;
@@ -83,7 +83,7 @@ ff_err ff_work_begin(struct ff_work *w, const char *base, bool shared, ff_ctx *c
     ff_err err = shared && !needs_folder(w) ? ff_attempt_path(w->folder, base, w->job, w->task, w->attempt, ctx)
                                             : ff_attempt_make(w->folder, base, w->job, w->task, w->attempt, ctx);
     if (!err) err = find_resume(w, ctx);
-    if (!err) err = name_datasets(w, ctx);
+    if (!err) err = ff_work_name_datasets(w, ctx);
     return err;
 }
 

@@ -35,6 +35,8 @@ struct ff_work {
 void ff_work_name(struct ff_work *w, const json_t *body);
 /* After it: names the folders and makes that of the attempt, if it may get files. FF_EBADMESSAGE, FF_ESTORAGE, FF_EDISKFULL. */
 FF_MUST_USE ff_err ff_work_begin(struct ff_work *w, const char *base, bool shared, ff_ctx *ctx);
+/* The paths of the body's datasets below `base`; part of ff_work_begin. FF_EBADMESSAGE. */
+FF_MUST_USE ff_err ff_work_name_datasets(struct ff_work *w, ff_ctx *ctx);
 /* Gets what is not there (no shared store), through the session; waits. */
 FF_MUST_USE ff_err ff_work_gather(struct ff_work *w, ff_session *session, ff_ctx *ctx);
 /* Folder of the attempt that committed `task` of this job, into out (FF_GANG_PATH); false: none. */
