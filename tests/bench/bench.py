@@ -66,7 +66,7 @@ class Bench:
             return [("", self.fft_ms(threads))]
         if re.match(r"part_.*_pixels_256x256x5", name):
             return [("", self.memory_ms(PIXEL_SETS, threads))]
-        if re.match(r"part_.*_fields_256x256x5", name):
+        if re.match(r"part_.*_fields_256x256x5|(slab|lpt)_.*_rate", name):
             return [("", self.find("memory_triad", threads))]
         return [("", None)]
 
