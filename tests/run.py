@@ -18,7 +18,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 SLOW = HERE / "run_slow.txt"  # programs left out of the quick part, one `room/name_test` a line
 
-OF_THE_SERVICE = re.compile(r"test_(dispatch|ffctl_|gang|http|invariants|security|server|service|ui)")
+# Python tests that wait for servers and ranks, or are short: together they take as long as those that compute for long.
+SECOND = re.compile(r"test_(comm|dispatch|ffctl_|gang|http|invariants|lpt|ranks|scaling|security|server|service|ui)")
 
 TAP_LINE = re.compile(r"^(not )?ok (\d+)\b(.*)$")
 TAP_PLAN = re.compile(r"^1\.\.(\d+)$")
@@ -122,11 +123,11 @@ def run_units(options, env):
 
 
 def pytest_groups(options):
-    """Files of the Python tests, in groups that run side by side: those that compute, those that wait for servers."""
+    """Files of the Python tests, in two groups that run side by side."""
     if options.py_files:
         return [[HERE / "py" / name for name in options.py_files]]
     files = sorted((HERE / "py").glob("test_*.py"))
-    groups = [[f for f in files if bool(OF_THE_SERVICE.search(f.name)) == waits] for waits in (False, True)]
+    groups = [[f for f in files if bool(SECOND.search(f.name)) == second] for second in (False, True)]
     return [group for group in groups if group]
 
 
