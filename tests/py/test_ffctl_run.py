@@ -83,8 +83,8 @@ def test_run_shows_progress_in_lines_then_the_result(ffctl, posterior, job, tmp_
     assert "\r" not in done.stderr and "\033" not in done.stderr + done.stdout
     assert "sigma8" in done.stdout
     argv = json.loads((tmp_path / "argv.json").read_text())
-    assert argv[:9] == ["--private", "--data", "tiny.h5.ckpt", "--listen", "unix:tiny.h5.ckpt/s", "--workers", "2",
-                        "--worker-threads", "1"]
+    assert argv[:11] == ["--private", "--data", "tiny.h5.ckpt", "--listen", "unix:tiny.h5.ckpt/s", "--workers", "2",
+                         "--worker-ranks", "1", "--worker-threads", "1"]
     assert (tmp_path / "tiny.h5").read_bytes() == posterior.read_bytes()
     assert not (tmp_path / "tiny.h5.lock").exists() and not (tmp_path / "tiny.h5.ckpt").exists()
     assert (tmp_path / "stopped").exists()

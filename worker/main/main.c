@@ -95,6 +95,7 @@ static const char HELP[] =
     "ffworker --check cosmos.json\n"
     "ffworker --connect tcp://server:7001 --server-key server.pub --key worker.key\n"
     "mpirun -n 2 ffworker --connect ipc:///run/fullfield/dispatch.sock --server-key server.pub --key worker.key\n"
+    "mpirun -n 2 ffworker --job lpt.json -o lpt.h5\n"
     "\n"
     "Runs one job, with its events as one JSON object a line on stdout; or checks the derivatives of its model; or\n"
     "takes tasks from a server until it is told to stop.\n"
@@ -103,7 +104,7 @@ static const char HELP[] =
     "  -o, --out FILE     its result; checkpoints stand in FILE.ckpt/ until the job has succeeded\n"
     "  --threads T        threads to use (default: the job's \"threads\", else all cores this process may use)\n"
     "  --backend B        auto or cpu (cuda is not in this build)\n"
-    "  --ranks R          1 (more are not in this build); a connected worker has those that mpirun started\n"
+    "  --ranks R          for certainty: so many have to have been started by mpirun or srun\n"
     "  --checkpoint-every S  seconds between the checkpoints of a chain (default: 15)\n"
     "  --resume           go on from the checkpoints; without it the job starts over\n"
     "  --check JOB.json   adjoint and derivatives of the job's model, one JSON object on stdout; fails out of "
@@ -436,8 +437,13 @@ static int job_main(const struct options *o, ff_err err, ff_ctx *ctx)
     struct ff_comm comm = ff_comm_self();
     const bool many = !err && ff_comm_mpi_wanted();
     if (many) err = ff_comm_mpi_init(&comm, ctx);
-    const int status = comm.rank == 0 ? lead_main(o, &comm, err, ctx) : follow_main(o, &comm);
-    if (many && !err) ff_comm_mpi_done(&comm);
+    const bool joined = many && !err;
+    if (!err && o->ranks && o->ranks != comm.nranks)
+        err = ff_fail_at(ctx, FF_EUSAGE, "/resources/ranks", FF_HERE,
+                         "%d ranks are asked for and %d started; mpirun -n %d ffworker .. starts them", o->ranks,
+                         comm.nranks, o->ranks);
+    const int status = comm.rank == 0 ? lead_main(o, &comm, err, ctx) : err ? ff_code_exit(err) : follow_main(o, &comm);
+    if (joined) ff_comm_mpi_done(&comm);
     return status;
 }
 
