@@ -181,6 +181,8 @@ static ff_err describe(struct ff_prepared *p, ff_ctx *ctx)
 static ff_err prepare(struct ff_prepared *p, int threads, ff_ctx *ctx)
 {
     if (p->job->kind == FF_NOOP) return describe(p, ctx); /* it has no model */
+    if (p->job->outputs & FF_OUT_DENSITY)
+        return ff_fail_at(ctx, FF_ENOTBUILT, "/outputs", FF_HERE, "density as an output is not in this build");
     p->bytes = estimate_bytes(p->job, threads);
     ff_err err = ff_memory_require(p->bytes, "/model/field/npix",
                                    p->job->kind == FF_POSTERIOR
