@@ -28,6 +28,7 @@ POSTERIOR = {"kind": "posterior", "name": "ranks", "seed": 3, "model": MODEL, "d
 SHEAR = {"kind": "simulate", "seed": 5, "count": 3, "outputs": ["convergence", "shear", "spectra"],
          "model": {**MODEL, "observable": "shear", "lpt": {**MODEL["lpt"], "order": 2, "paint": "tsc"}}}
 DRAWS = {"kind": "draws", "seed": 5, "count": 5, "chunk": 3, "scores": True, "model": MODEL}
+SPECTRUM = {"kind": "spectrum", "ell": [40, 100, 300], "model": MODEL, "data": {"mock": {"seed": 7}}}
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def assert_same(one, other):
     assert not different
 
 
-@pytest.mark.parametrize("job", [POSTERIOR, SHEAR, DRAWS], ids=["posterior", "simulate", "draws"])
+@pytest.mark.parametrize("job", [POSTERIOR, SHEAR, DRAWS, SPECTRUM], ids=lambda job: job["kind"])
 def test_bits_do_not_depend_on_ranks(result_of, tmp_path, job):
     alone = result_of(job, "alone", 1)
     for ranks in (2, 3):
@@ -97,13 +98,17 @@ def test_killed_over_two_ranks_goes_on_over_three(start, result_of):
     assert_same(alone, result_of(POSTERIOR, "killed", 3, "--resume"))
 
 
-def test_all_ranks_say_one_error(start):
-    broken = {**POSTERIOR, "data": {"dataset": "@nowhere.h5"}}
-    process = start(broken, "broken", 2)
+@pytest.mark.parametrize("job, says", [
+    ({**POSTERIOR, "data": {"dataset": "@nowhere.h5"}}, "nowhere.h5"),
+    ({"kind": "draws", "count": 4, "model": {"preset": "lsst-y10", "field": {"npix": 16}}}, "/resources/ranks"),
+], ids=["no file", "no ranks"])
+def test_all_ranks_say_one_error(start, tmp_path, job, says):
+    process = start(job, "broken", 2)
     out, words = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert words.count("ffworker: ") == 1 and "nowhere.h5" in words
+    assert words.count("ffworker: ") == 1 and says in words
     assert json.loads(out.splitlines()[-1])["type"] == "end"
+    assert not (tmp_path / "broken.h5").exists()
 
 
 

@@ -141,9 +141,10 @@ ff_err ff_run_spectrum(const struct ff_run *run, ff_ctx *ctx)
     const struct ff_maps *data;
     struct ff_meter meter;
     ff_meter_init(&meter, &run->sink, "spectrum", 0);
-    ff_err err = make_theory(&theory, run->prepared->job, ctx);
+    ff_err err = ff_share_error(run->comm, make_theory(&theory, run->prepared->job, ctx), ctx);
     if (!err) err = get_data(run, &mock, &data, ctx);
-    if (!err) err = write_result(run, &theory, data, ctx);
+    if (!err && ff_run_leads(run)) err = write_result(run, &theory, data, ctx);
+    err = ff_share_error(run->comm, err, ctx);
     if (!err) ff_meter_count(&meter, "theory", 1, 1);
     ff_maps_done(&mock);
     ff_tables_done(&theory.tables);

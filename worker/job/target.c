@@ -78,7 +78,8 @@ static ff_err eval(void *self, const double *q, const float *z, double *lp, doub
     *lp = -INFINITY;
     memset(gq, 0, sizeof *gq * (size_t)nfree);
     ff_transform_at(&p->transform, q, &point);
-    ff_err err = ff_engine_set(&p->engine, point.theta, &inside, ctx);
+    ff_err err = ff_share_error(p->comm, ff_engine_set(&p->engine, point.theta, &inside, ctx), ctx);
+    if (!err) err = ff_share(p->comm, &inside, sizeof inside, ctx); /* or one would go where the others do not */
     if (err || !inside) return err;
 
     struct ff_energy energy;

@@ -372,6 +372,10 @@ static ff_err run_job(const struct options *o, const struct ff_comm *comm, const
     if (!ckpt) return ff_fail(ctx, FF_ENOMEM, FF_HERE, "no memory for the name of the checkpoint folder");
     snprintf(ckpt, size, "%s.ckpt", o->out);
     ff_err err = prepare(&prepared, o, o->job, &threads, ctx);
+    if (!err && comm->nranks > 1 && prepared.job->model.simulator != FF_SIM_LPT)
+        err = ff_fail_at(ctx, FF_ENOTBUILT, "/resources/ranks", FF_HERE,
+                         "%d ranks of this simulator are not in this build; allowed: 1, and more for the simulator lpt",
+                         comm->nranks);
     err = ff_share_error(comm, err, ctx);
     if (!err) {
         const struct ff_run run = {.prepared = &prepared,
