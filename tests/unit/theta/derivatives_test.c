@@ -104,11 +104,7 @@ static void at_fiducial(void **state)
     (void)state;
     struct ff_sources s = lsst_sources();
     double theta[NPARS];
-    fiducial(NBINS, theta);
-    theta[FF_A_IA] = 0.3;
-    theta[FF_ETA_IA] = -0.4;
-    /* at dz = 0 exactly, n(z) of a shifted bin begins to be cut at z = 0: differences need one side of it */
-    for (int b = 0; b < NBINS; b++) theta[ff_par_dz(NBINS, b)] = 0.004 * (b + 1);
+    near_fiducial(theta);
     against_differences(&s, FF_POWER_HALOFIT, theta);
     against_differences(&s, FF_POWER_LINEAR, theta);
 }

@@ -349,11 +349,7 @@ static void derivatives_at_the_fiducial(void **state)
     (void)state;
     struct ff_sources s = lsst_sources();
     double theta[NPARS];
-    fiducial(NBINS, theta);
-    theta[FF_A_IA] = 0.3;
-    theta[FF_ETA_IA] = -0.4;
-    /* at dz = 0 exactly, n(z) of a shifted bin begins to be cut at z = 0: differences need one side of it */
-    for (int b = 0; b < NBINS; b++) theta[ff_par_dz(NBINS, b)] = 0.004 * (b + 1);
+    near_fiducial(theta);
     struct ff_lightcone_config c = config_of(&s, 4000, NZ, 0.5);
     against_differences(&c, theta);
 }
@@ -425,15 +421,6 @@ static void zero_rows_and_the_same_values_without(void **state)
 
 /* ---- the corners ---- */
 
-static double uniform(void)
-{
-    static uint64_t x = 0x9E3779B97F4A7C15u;
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    return ((double)(x >> 11) + 0.5) * 0x1p-53;
-}
-
 /* Finite tables, or a reason. */
 static bool finite_or_flagged(ff_lightcone *l, const double *theta, struct ff_light_tables *t)
 {
@@ -484,17 +471,7 @@ static void corners(void **state)
     }
     int inside = 0, draws = 200;
     for (int i = 0; i < draws; i++) { /* far wider than any prior */
-        fiducial(NBINS, theta);
-        theta[FF_OMEGA_C] = pow(10, -9 + 10 * uniform());
-        theta[FF_OMEGA_B] = pow(10, -9 + 10 * uniform());
-        theta[FF_SIGMA8] = pow(10, -3 + 5 * uniform());
-        theta[FF_H] = pow(10, -2 + 3 * uniform());
-        theta[FF_N_S] = -4 + 8 * uniform();
-        theta[FF_W0] = -6 + 8 * uniform();
-        theta[FF_WA] = -5 + 10 * uniform();
-        theta[FF_A_IA] = -1e3 + 2e3 * uniform();
-        theta[FF_ETA_IA] = -9 + 18 * uniform();
-        for (int b = 0; b < NBINS; b++) theta[ff_par_dz(NBINS, b)] = 0.6 * (uniform() - 0.5);
+        wild(theta);
         check_ok(ff_lightcone_eval(l, theta, &t, &ctx), &ctx);
         inside += t.inside;
         struct table list[4];

@@ -3,14 +3,6 @@
 
 enum { NELL = 16, DRAWS = 2000 };
 
-static uint64_t rng = 0x9E3779B97F4A7C15u;
-static double uniform(void)
-{
-    rng ^= rng << 13;
-    rng ^= rng >> 7;
-    rng ^= rng << 17;
-    return ((double)(rng >> 11) + 0.5) * 0x1p-53;
-}
 static double normal(double mean, double sd, double low, double high)
 {
     for (;;) {
@@ -94,18 +86,7 @@ static void wild_draws(void **state)
     int inside = 0, draws = 300;
     for (int i = 0; i < draws; i++) {
         double theta[NPARS];
-        fiducial(NBINS, theta);
-        theta[FF_OMEGA_C] = pow(10, -9 + 10 * uniform());
-        theta[FF_OMEGA_B] = pow(10, -9 + 10 * uniform());
-        theta[FF_SIGMA8] = pow(10, -3 + 5 * uniform());
-        theta[FF_H] = pow(10, -2 + 3 * uniform());
-        theta[FF_N_S] = -4 + 8 * uniform();
-        theta[FF_W0] = -6 + 8 * uniform();
-        theta[FF_WA] = -5 + 10 * uniform();
-        theta[FF_A_IA] = -1e3 + 2e3 * uniform();
-        theta[FF_ETA_IA] = -9 + 18 * uniform();
-        theta[FF_Z0_IA] = -2 + 4 * uniform();
-        for (int b = 0; b < NBINS; b++) theta[ff_par_dz(NBINS, b)] = 0.6 * (uniform() - 0.5);
+        wild(theta);
         ff_ctx ctx = {0};
         check_ok(ff_theta_eval(theory, theta, &tables, &ctx), &ctx);
         inside += tables.inside;

@@ -32,6 +32,43 @@ static inline void fiducial(int nbins, double *theta)
     memcpy(theta, global, sizeof global);
 }
 
+/* The same with alignments. At dz = 0 exactly, n(z) of a shifted bin begins to be cut at z = 0: differences need one side of
+** it. */
+static inline void near_fiducial(double *theta /* (NPARS) */)
+{
+    fiducial(NBINS, theta);
+    theta[FF_A_IA] = 0.3;
+    theta[FF_ETA_IA] = -0.4;
+    for (int b = 0; b < NBINS; b++) theta[ff_par_dz(NBINS, b)] = 0.004 * (b + 1);
+}
+
+/* In (0, 1): xorshift (Marsaglia 2003), the same numbers in every run of a program. */
+static inline double uniform(void)
+{
+    static uint64_t x = 0x9E3779B97F4A7C15u;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return ((double)(x >> 11) + 0.5) * 0x1p-53;
+}
+
+/* Far wider than any prior. */
+static inline void wild(double *theta /* (NPARS) */)
+{
+    fiducial(NBINS, theta);
+    theta[FF_OMEGA_C] = pow(10, -9 + 10 * uniform());
+    theta[FF_OMEGA_B] = pow(10, -9 + 10 * uniform());
+    theta[FF_SIGMA8] = pow(10, -3 + 5 * uniform());
+    theta[FF_H] = pow(10, -2 + 3 * uniform());
+    theta[FF_N_S] = -4 + 8 * uniform();
+    theta[FF_W0] = -6 + 8 * uniform();
+    theta[FF_WA] = -5 + 10 * uniform();
+    theta[FF_A_IA] = -1e3 + 2e3 * uniform();
+    theta[FF_ETA_IA] = -9 + 18 * uniform();
+    theta[FF_Z0_IA] = -2 + 4 * uniform();
+    for (int b = 0; b < NBINS; b++) theta[ff_par_dz(NBINS, b)] = 0.6 * (uniform() - 0.5);
+}
+
 /* |got - want| <= tol |want|, or a message. */
 #define CHECK_REL(what, got, want, tol) check_close(what, got, want, tol, fabs((double)(want)), __LINE__)
 #define CHECK_ABS(what, got, want, tol) check_close(what, got, want, tol, 1, __LINE__)
